@@ -1,0 +1,15 @@
+"""A local AWS Application Discovery Service, for demos and for tests without an AWS account.
+
+::
+
+    with Emulator(exports=250) as emulator:
+        client = boto3.client("discovery", **emulator.client_kwargs)
+
+It speaks the service's protocol over loopback HTTP from a thread of its own, so every client can
+call it, whatever it runs on. ``python -m aiodiscovery.emulator`` runs it alone.
+"""
+
+from ._emulator import Emulator
+from ._requests import RecordedRequest
+
+__all__ = ["Emulator", "RecordedRequest"]

@@ -1,0 +1,27 @@
+"""What a call can end with other than an answer."""
+
+__all__ = ["DroppedConnection", "ServiceError", "invalid_value"]
+
+
+class ServiceError(Exception):
+    """An error as the service answers it.
+
+    :param code: the service's name of the error, such as ``InvalidParameterException``
+    :param message: the text that goes with it
+    :param status: the HTTP status of the answer
+    """
+
+    def __init__(self, code: str, message: str, status: int = 400) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code = code
+        self.message = message
+        self.status = status
+
+
+class DroppedConnection(Exception):  # noqa: N818 - it is what happened, and the answer to nothing
+    """The call was read and gets no answer, because a test wants it so."""
+
+
+def invalid_value(message: str) -> ServiceError:
+    """Make the error for a parameter that is well formed and has a value that cannot be."""
+    return ServiceError("InvalidParameterValueException", message)

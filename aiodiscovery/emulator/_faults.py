@@ -1,0 +1,102 @@
+"""Faults on request: what they are, and which call they fall on."""
+
+from dataclasses import dataclass
+from typing import TypeVar
+
+__all__ = [
+    "Drop",
+    "EmptyPage",
+    "Error",
+    "ExtraItems",
+    "Failure",
+    "Fault",
+    "Faults",
+    "Latency",
+    "TokenCycle",
+]
+
+
+@dataclass(kw_only=True)
+class Fault:
+    """Something that goes wrong with some calls.
+
+    :param calls: how many calls it still falls on; None for every one until it is cleared
+    :param operation: the only operation whose calls it falls on; None for all
+    """
+
+    calls: int | None = 1
+    operation: str | None = None
+
+
+class Failure(Fault):
+    """What leaves a call without its answer. These queue together, whatever their kind."""
+
+
+@dataclass(kw_only=True)
+class Error(Failure):
+    """An error in place of the answer."""
+
+    code: str
+    message: str
+    status: int
+
+
+class Drop(Failure):
+    """A connection that is closed in place of an answer."""
+
+
+@dataclass(kw_only=True)
+class Latency(Fault):
+    """A wait, in seconds, before the call is looked at."""
+
+    seconds: float
+
+
+class EmptyPage(Fault):
+    """A page without items, with a token for what it should have held."""
+
+
+@dataclass(kw_only=True)
+class ExtraItems(Fault):
+    """A page with more items than asked for."""
+
+    count: int
+
+
+@dataclass(kw_only=True)
+class TokenCycle(Fault):
+    """Pages whose tokens lead round in a circle of ``length`` pages."""
+
+    length: int
+
+
+F = TypeVar("F", bound=Fault)
+
+
+class Faults:
+    """The faults still to come. Those of a kind fall on the calls in the order they were added."""
+
+    def __init__(self) -> None:
+        self._faults: list[Fault] = []
+
+    def add(self, fault: Fault) -> None:
+        """Put a fault behind the others of its kind."""
+        self._faults.append(fault)
+
+    def clear(self) -> None:
+        """Forget every fault, those without an end too."""
+        self._faults.clear()
+
+    def take(self, kind: type[F], operation: str) -> F | None:
+        """Return the fault of a kind that falls on this call, and count the call.
+
+        :return: None where the call is spared
+        """
+        for index, fault in enumerate(self._faults):
+            if isinstance(fault, kind) and fault.operation in (None, operation):
+                if fault.calls is not None:
+                    fault.calls -= 1
+                    if fault.calls == 0:
+                        del self._faults[index]
+                return fault
+        return None

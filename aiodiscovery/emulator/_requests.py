@@ -1,0 +1,64 @@
+"""What was asked of the emulator."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+__all__ = ["RecordedRequest", "RequestLog"]
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedRequest:
+    """One call of the API, as the emulator received and answered it.
+
+    :param operation: the operation asked for, known or not; None where the request named none
+    :param parameters: the parameters as they were sent; empty where the body was no JSON object
+    :param user_agent: the User-Agent header; empty where there was none
+    :param status: the HTTP status of the answer; None where the connection was dropped, and as
+        long as the call has not been answered
+    :param error_code: the code of the error it was answered with; None for a success
+    """
+
+    operation: str | None
+    parameters: dict[str, Any]
+    user_agent: str
+    status: int | None = None
+    error_code: str | None = None
+
+
+class RequestLog:
+    """The newest requests, in the order in which they arrived.
+
+    :param capacity: how many to keep, so that an emulator which runs for days does not grow
+    """
+
+    def __init__(self, capacity: int = 10_000) -> None:
+        self._capacity = capacity
+        self._requests: dict[int, RecordedRequest] = {}
+        self._next = 0
+
+    def add(self, request: RecordedRequest) -> int:
+        """Keep a request.
+
+        :return: the number under which :meth:`close` knows it
+        """
+        number = self._next
+        self._next += 1
+        self._requests[number] = request
+        if len(self._requests) > self._capacity:
+            del self._requests[next(iter(self._requests))]
+        return number
+
+    def close(self, number: int, status: int, error_code: str | None) -> None:
+        """Note how a request was answered; nothing where it has been cleared meanwhile."""
+        if number in self._requests:
+            self._requests[number] = replace(
+                self._requests[number], status=status, error_code=error_code
+            )
+
+    def clear(self) -> None:
+        """Forget what was kept."""
+        self._requests.clear()
+
+    def snapshot(self) -> tuple[RecordedRequest, ...]:
+        """Return what is kept, oldest first."""
+        return tuple(self._requests.values())

@@ -1,0 +1,217 @@
+"""The wire protocol: AWS JSON 1.1 and the downloads, over HTTP."""
+
+import asyncio
+import contextlib
+import json
+import logging
+import re
+import threading
+import uuid
+from typing import Any, cast
+from xml.sax.saxutils import escape
+
+from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
+
+from ._errors import DroppedConnection, ServiceError
+from ._faults import Latency
+from ._links import LinkError
+from ._model import TARGET_PREFIX
+from ._requests import RecordedRequest, RequestLog
+from ._service import OPERATIONS, Service
+
+__all__ = ["Server"]
+
+_MAX_BODY = 1024 * 1024
+_JSON = "application/x-amz-json-1.1"
+_ALGORITHM = "AWS4-HMAC-SHA256"
+_AUTHORIZATION = re.compile(
+    rf"{_ALGORITHM} Credential=[^\s,/]+/\d{{8}}/[^\s,/]+/[^\s,/]+/aws4_request"
+    r",\s*SignedHeaders=[^\s,]+,\s*Signature=[0-9a-f]{64}"
+)
+
+_logger = logging.getLogger("aiodiscovery.emulator")
+
+
+def _is_worth_a_line(record: logging.LogRecord) -> bool:
+    """Let through what went wrong here; a client that speaks no HTTP has its 400 already."""
+    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
+
+
+_logger.addFilter(_is_worth_a_line)
+
+
+class Server:
+    """Answers HTTP requests on behalf of a service.
+
+    :param service: the service that is called
+    :param log: where the calls are recorded
+    :param lock: what guards both, because tests use them from other threads
+    """
+
+    def __init__(self, service: Service, log: RequestLog, lock: threading.RLock) -> None:
+        self._service = service
+        self._log = log
+        self._lock = lock
+        self._stopping = asyncio.Event()
+
+    def runner(self) -> web.AppRunner:
+        """Make what runs the server on a socket."""
+        app = web.Application(client_max_size=_MAX_BODY)
+        app.router.add_route("*", "/{path:.*}", self._handle)
+        return web.AppRunner(
+            app,
+            access_log=None,
+            logger=_logger,
+            # A compressed body is no JSON to the service either.
+            auto_decompress=False,
+            # There is nothing to wait for: what takes its time is told to stop.
+            shutdown_timeout=0.05,
+        )
+
+    def stop(self) -> None:
+        """End every wait of a request that is being handled."""
+        self._stopping.set()
+
+    async def _handle(self, request: web.Request) -> web.StreamResponse:
+        if request.path.startswith("/archives/"):
+            return self._download(request)
+        if request.method != "POST" or request.path != "/":
+            error = ServiceError("UnknownOperationException", "There is nothing here.", 404)
+            return _error_response(error)
+        try:
+            return await self._call(request)
+        except DroppedConnection:
+            if request.transport is not None:
+                request.transport.close()
+            # Goes nowhere: the connection is closed.
+            return web.Response()
+
+    # Calls of the API.
+
+    async def _call(self, request: web.Request) -> web.StreamResponse:
+        parameters = await _read_parameters(request)
+        operation = _operation(request)
+        with self._lock:
+            number = self._log.add(
+                RecordedRequest(
+                    operation=operation,
+                    parameters={} if isinstance(parameters, ServiceError) else parameters,
+                    user_agent=request.headers.get("User-Agent", ""),
+                )
+            )
+        error_code = None
+        try:
+            response = _json_response(await self._answer(request, operation, parameters), 200)
+        except ServiceError as error:
+            error_code = error.code
+            response = _error_response(error)
+        with self._lock:
+            self._log.close(number, response.status, error_code)
+        return response
+
+    async def _answer(
+        self, request: web.Request, operation: str | None, parameters: dict[str, Any] | ServiceError
+    ) -> dict[str, Any]:
+        _check_authorization(request)
+        if operation is None:
+            raise ServiceError("UnknownOperationException", "The request names no operation.")
+        await self._delay(operation)
+        if isinstance(parameters, ServiceError) and operation in OPERATIONS:
+            raise parameters
+        with self._lock:
+            return self._service.call(operation, parameters)
+
+    async def _delay(self, operation: str) -> None:
+        with self._lock:
+            latency = self._service.faults.take(Latency, operation)
+        if latency is None:
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(latency.seconds):
+                await self._stopping.wait()
+                raise DroppedConnection
+
+    # Downloads.
+
+    def _download(self, request: web.Request) -> web.StreamResponse:
+        if request.method not in ("GET", "HEAD"):
+            return _xml_response(LinkError("MethodNotAllowed", "Only GET and HEAD.", 405))
+        try:
+            with self._lock:
+                archive = self._service.archive(request.path, request.query)
+        except LinkError as error:
+            return _xml_response(error)
+        return web.Response(
+            body=archive.body,
+            content_type="application/zip",
+            headers={"ETag": archive.etag},
+        )
+
+
+async def _read_parameters(request: web.Request) -> dict[str, Any] | ServiceError:
+    """Read the body: the JSON object that it is, or the error that it deserves.
+
+    The error is for later: whether the request is signed comes first.
+
+    :raises DroppedConnection: where the body breaks off
+    """
+    try:
+        body = await request.read()
+    except web.HTTPRequestEntityTooLarge:
+        return ServiceError(
+            "RequestEntityTooLargeException", f"The body is over {_MAX_BODY} bytes.", 413
+        )
+    except (OSError, web.RequestPayloadError, HttpProcessingError):
+        # The client went away in the middle of it, so nobody waits for an answer.
+        raise DroppedConnection from None
+    try:
+        # From text, because json.loads would guess the encoding of bytes.
+        value = json.loads(body.decode("utf-8"), parse_constant=_refuse_constant)
+    except (ValueError, RecursionError):
+        return ServiceError("SerializationException", "The body is not JSON.")
+    if not isinstance(value, dict):
+        return ServiceError("SerializationException", "The body is not a JSON object.")
+    return cast("dict[str, Any]", value)
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _operation(request: web.Request) -> str | None:
+    prefix, _, operation = request.headers.get("X-Amz-Target", "").partition(".")
+    return operation if prefix == TARGET_PREFIX and operation else None
+
+
+def _check_authorization(request: web.Request) -> None:
+    """Check that a request is signed. By whom, and whether rightly, the emulator does not care."""
+    header = request.headers.get("Authorization", "")
+    if not header.startswith(_ALGORITHM):
+        raise ServiceError("MissingAuthenticationTokenException", "Missing Authentication Token")
+    if not _AUTHORIZATION.fullmatch(header):
+        raise ServiceError(
+            "IncompleteSignatureException",
+            "The Authorization header must have Credential, SignedHeaders and Signature.",
+        )
+
+
+def _json_response(value: object, status: int) -> web.Response:
+    return web.Response(
+        body=json.dumps(value).encode("ascii"),
+        status=status,
+        headers={"Content-Type": _JSON, "x-amzn-RequestId": str(uuid.uuid4())},
+    )
+
+
+def _error_response(error: ServiceError) -> web.Response:
+    return _json_response({"__type": error.code, "message": error.message}, error.status)
+
+
+def _xml_response(error: LinkError) -> web.Response:
+    body = (
+        '<?xml version="1.0" encoding="UTF-8"?>\n'
+        f"<Error><Code>{escape(error.code)}</Code><Message>{escape(error.message)}</Message>"
+        f"<RequestId>{uuid.uuid4()}</RequestId></Error>"
+    )
+    return web.Response(text=body, status=error.status, content_type="application/xml")

@@ -1,0 +1,81 @@
+"""The project's checks: ``nox`` runs all of them, ``nox -l`` lists them."""
+
+import shutil
+from pathlib import Path
+
+import nox
+from packaging.requirements import Requirement
+
+nox.needs_version = ">=2025.5.1"
+nox.options.default_venv_backend = "virtualenv"
+# The tests run on each Python there is; on a machine that lacks one, that one is left out.
+nox.options.error_on_missing_interpreters = False
+
+PYPROJECT = nox.project.load_toml("pyproject.toml")
+PYTHONS = nox.project.python_versions(PYPROJECT)
+# A process for each processor.
+PARALLEL = ("-n", "auto", "-q")
+
+
+def group(name: str) -> list[str]:
+    return list(nox.project.dependency_groups(PYPROJECT, name))
+
+
+def oldest_dependencies(path: Path) -> Path:
+    """Write constraints that pin what pyproject.toml asks for to the oldest it allows."""
+    extras = PYPROJECT["project"]["optional-dependencies"].values()
+    lines = set[str]()
+    for text in [
+        *PYPROJECT["project"]["dependencies"],
+        *(each for extra in extras for each in extra),
+    ]:
+        requirement = Requirement(text)
+        (oldest,) = (bound.version for bound in requirement.specifier if bound.operator == ">=")
+        lines.add(f"{requirement.name}=={oldest}\n")
+    path.write_text("".join(sorted(lines)))
+    return path
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check the style of the code."""
+    session.install(*group("lint"))
+    session.run("ruff", "check")
+    session.run("ruff", "format", "--check")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Check the types with mypy and pyright."""
+    session.install("-e", ".[trio,examples]", *group("types"), *group("tests"), "nox")
+    session.run("mypy")
+    session.run("pyright", "--pythonpath", f"{session.bin}/python")
+
+
+@nox.session(python=PYTHONS)
+@nox.parametrize("dependencies", ["newest", "oldest"])
+def tests(session: nox.Session, dependencies: str) -> None:
+    """Run the tests, on asyncio and trio, and check how much of the package they reach."""
+    constraints = []
+    if dependencies == "oldest":
+        constraints = ["-c", str(oldest_dependencies(Path(session.create_tmp()) / "oldest.txt"))]
+    session.install(*constraints, "-e", ".[trio,examples]", *group("tests"))
+    session.env["COVERAGE_FILE"] = str(Path(session.create_tmp()) / ".coverage")
+    session.run("coverage", "erase")
+    session.run("coverage", "run", "-m", "pytest", *(session.posargs or PARALLEL))
+    session.run("coverage", "combine", "--quiet")
+    if not session.posargs:
+        session.run("coverage", "report")
+
+
+@nox.session
+def wheel(session: nox.Session) -> None:
+    """Build the wheel, install only that, and run the tests against it."""
+    session.install("build")
+    folder = Path(session.create_tmp()) / "dist"
+    shutil.rmtree(folder, ignore_errors=True)
+    session.run("python", "-m", "build", "--outdir", str(folder), silent=True)
+    (built,) = folder.glob("*.whl")
+    session.install(f"{built}[trio,examples]", *group("tests"))
+    # pytest alone leaves the checkout out of the path.
+    session.run("pytest", *(session.posargs or PARALLEL))

@@ -1,0 +1,55 @@
+"""What all tests share: no AWS settings of the machine, both event loops, an emulator, a client."""
+
+import os
+from collections.abc import AsyncIterator, Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+from aiobotocore.session import AioSession, get_session
+
+import aiodiscovery
+from aiodiscovery.emulator import Emulator
+
+if TYPE_CHECKING:
+    from types_aiobotocore_discovery.client import ApplicationDiscoveryServiceClient
+
+
+@pytest.fixture(autouse=True, scope="session")
+def no_aws_settings_of_the_machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    nowhere = str(tmp_path_factory.mktemp("aws") / "none")
+    with pytest.MonkeyPatch.context() as patch:
+        for name in list(os.environ):
+            if name.startswith(("AWS_", "BOTO")) or name.lower().endswith("_proxy"):
+                patch.delenv(name)
+        patch.setenv("AWS_CONFIG_FILE", nowhere)
+        patch.setenv("AWS_SHARED_CREDENTIALS_FILE", nowhere)
+        patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+        yield
+
+
+@pytest.fixture(params=["asyncio", "trio"])
+def anyio_backend(request: pytest.FixtureRequest) -> str:
+    backend: str = request.param
+    if backend == "trio":
+        pytest.importorskip("trio")
+    return backend
+
+
+@pytest.fixture
+def emulator() -> Iterator[Emulator]:
+    with Emulator() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def session(no_aws_settings_of_the_machine: None) -> AioSession:
+    """One session for all clients, because each one reads the service's model from disk."""
+    return get_session()
+
+
+@pytest.fixture
+async def client(
+    anyio_backend: str, emulator: Emulator, session: AioSession
+) -> "AsyncIterator[ApplicationDiscoveryServiceClient]":
+    async with aiodiscovery.create_client(session=session, **emulator.client_kwargs) as opened:
+        yield opened
