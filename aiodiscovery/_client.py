@@ -1,0 +1,112 @@
+"""Clients that fit the running event loop."""
+
+import sys
+from contextlib import asynccontextmanager
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from aiobotocore.config import AioConfig
+from aiobotocore.httpxsession import HttpxSession
+from aiobotocore.session import AioSession, get_session
+from botocore.config import Config
+from botocore.exceptions import ConnectionClosedError, HTTPClientError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from aiobotocore.awsrequest import HttpxAWSResponse
+    from botocore.awsrequest import AWSPreparedRequest
+    from types_aiobotocore_discovery.client import ApplicationDiscoveryServiceClient
+
+__all__ = ["create_client"]
+
+
+@asynccontextmanager
+async def create_client(
+    *, session: AioSession | None = None, config: Config | None = None, **kwargs: Any
+) -> "AsyncGenerator[ApplicationDiscoveryServiceClient]":
+    """Open an aiobotocore client for ``discovery`` that fits the running event loop.
+
+    ::
+
+        async with aiodiscovery.create_client(region_name="us-west-2") as client:
+            ...
+
+    On asyncio it uses aiobotocore's aiohttp backend, on trio its httpx backend, which also runs on
+    asyncio where ``config`` or the session says so. Leaving the block closes the connections.
+
+    :param session: the aiobotocore session to create the client in; a new one if not given. On
+        trio, a session of your own needs ``AioConfig(http_session_cls=HttpxSession)`` as its
+        default client config if its credentials have to be fetched (SSO, roles, IMDS ...).
+    :param config: a ``Config`` or ``AioConfig``. All that it says is kept, except aiohttp as the
+        backend on trio, where it cannot run.
+    :param kwargs: what else the session's ``create_client`` takes: ``region_name``,
+        ``endpoint_url``, ``verify``, ``aws_access_key_id`` ...
+    :raises ImportError: on trio, if the extra ``trio`` is not installed.
+    """
+    if session is None:
+        session = get_session()
+        if _runs_on_trio():
+            # The session fetches credentials with the backend of its own default.
+            session.set_default_client_config(_httpx_config())
+    chosen = _merge(session.get_default_client_config(), config).http_session_cls
+    if chosen is HttpxSession or (_runs_on_trio() and not issubclass(chosen, HttpxSession)):
+        config = _merge(config, _httpx_config())
+    open_client: Any = session.create_client
+    async with open_client("discovery", config=config, **kwargs) as client:
+        yield client
+
+
+def _runs_on_trio() -> bool:
+    trio = sys.modules.get("trio")
+    return trio is not None and trio.lowlevel.in_trio_run()
+
+
+def _merge(*layers: Config | None) -> Any:
+    """Return an ``AioConfig`` of all the layers; a later one goes before an earlier one."""
+    merged: Any = AioConfig()
+    for layer in layers:
+        if layer is not None:
+            merged = merged.merge(layer)
+    return merged
+
+
+def _httpx_config() -> Config:
+    _import_httpx()
+    backend: Any = _RetryableHttpxSession  # aiobotocore's stubs know the aiohttp backend only
+    return AioConfig(http_session_cls=backend)
+
+
+def _import_httpx() -> ModuleType:
+    """Import the package that aiobotocore's httpx backend stands on: it prefers httpx2."""
+    for name in ("httpx2", "httpx"):
+        try:
+            return import_module(name)
+        except ImportError:
+            continue
+    raise ImportError(
+        "aiobotocore's httpx backend, which runs on trio, needs httpx2: "
+        'pip install "aiodiscovery[trio]"'
+    )
+
+
+class _RetryableHttpxSession(HttpxSession):
+    """aiobotocore's httpx backend, with closed connections reported as botocore retries them.
+
+    It reports a connection that the server closed as a plain ``HTTPClientError``, which botocore
+    does not retry, where the aiohttp backend says ``ConnectionClosedError`` (seen with 3.10.0).
+    """
+
+    async def send(self, request: "AWSPreparedRequest") -> "HttpxAWSResponse":
+        try:
+            return await super().send(request)
+        except HTTPClientError as error:
+            httpx = _import_httpx()
+            closed = (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError)
+            cause = error.kwargs.get("error")
+            if type(error) is HTTPClientError and isinstance(cause, closed):
+                raise ConnectionClosedError(
+                    request=request, endpoint_url=request.url, error=cause
+                ) from cause
+            raise

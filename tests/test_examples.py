@@ -1,0 +1,131 @@
+"""Every example runs, on both event loops, against the emulator that it starts itself."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from aiodiscovery.emulator import Emulator
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+
+
+def run(example: str, *arguments: str) -> str:
+    command = [sys.executable, "-W", "error", str(EXAMPLES / example), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    return done.stdout
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_list_exports_prints_pages_and_items(backend: str) -> None:
+    output = run("list_exports.py", "--backend", backend)
+
+    with Emulator() as emulator:
+        assert [id_ for id_ in emulator.export_ids if id_ not in output] == []
+    assert "a page of 5 exports, the last one" in output
+    assert "That is all of them." in output
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_list_exports_goes_on_from_the_token_that_it_printed(backend: str) -> None:
+    first = run("list_exports.py", "--backend", backend, "--max-items", "13")
+    token = first.rpartition("--starting-token ")[2].strip()
+
+    rest = run("list_exports.py", "--backend", backend, "--starting-token", token)
+
+    ids = [line.split()[0] for line in (first + rest).splitlines() if line.startswith("  export-")]
+    with Emulator() as emulator:
+        assert ids == list(emulator.export_ids)
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_resume_loses_and_repeats_nothing(backend: str) -> None:
+    output = run("resume.py", "--backend", backend)
+
+    assert output.endswith("100 exports in one go: 0 lost, 0 repeated.\n")
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_watch_exports_prints_every_change_and_a_summary(backend: str) -> None:
+    output = run("watch_exports.py", "--backend", backend)
+
+    first, *changes, summary, calls = output.splitlines()
+    assert first == "Started 6 exports."
+    by_id: dict[str, list[str]] = {}
+    for line in changes:
+        _, _, export_id, change = line.split(maxsplit=3)
+        by_id.setdefault(export_id, []).append(change)
+    # A machine that is slow may see an export for the first time when it has ended.
+    ends = [steps[-1] for steps in by_id.values()]
+    assert sorted(end.partition("-> ")[2] for end in ends) == [
+        "FAILED: The agent stopped sending data.",
+        "FAILED: There is no data in the time range.",
+        *["SUCCEEDED"] * 4,
+    ]
+    assert all(steps[:-1] in ([], ["-> IN_PROGRESS"]) for steps in by_id.values())
+    assert summary == "All have ended: 4 succeeded, 2 failed."
+    match = re.fullmatch(
+        r"The emulator saw 6 calls to start them and (\d+) to watch them all\.", calls
+    )
+    assert match is not None
+    # About 8. A loop for each export would make more than 20; a slow machine makes fewer.
+    assert int(match[1]) < 20
+    assert "X-Amz-" not in output
+
+
+def test_watch_exports_watches_the_exports_of_aws_that_it_is_given(emulator: Emulator) -> None:
+    succeeded = emulator.add_export(duration=0)
+    failed = emulator.add_export(duration=0, fail_with="The bucket is full.")
+
+    good = watch_on_aws(emulator, succeeded)
+    bad = watch_on_aws(emulator, succeeded, failed)
+
+    assert (good.returncode, good.stderr) == (0, "")
+    assert good.stdout.endswith("-> SUCCEEDED\nAll have ended: 1 succeeded, 0 failed.\n")
+    assert (bad.returncode, bad.stderr) == (1, "")
+    assert f"{failed}              -> FAILED: The bucket is full.\n" in bad.stdout
+    assert "StartExportTask" not in {request.operation for request in emulator.requests}
+
+
+def test_watch_exports_starts_one_export_on_aws(emulator: Emulator) -> None:
+    emulator.plan_export(duration=0)
+
+    done = watch_on_aws(emulator)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("Started an export.\n")
+    assert [each.operation for each in emulator.requests].count("StartExportTask") == 1
+
+
+def test_watch_exports_says_in_a_line_why_it_cannot_watch(emulator: Emulator) -> None:
+    emulator.inject_error("AuthorizationErrorException", "No.", calls=None)
+
+    done = watch_on_aws(emulator, "export-1")
+
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1
+    assert "AuthorizationErrorException" in done.stderr
+
+
+def watch_on_aws(emulator: Emulator, *export_ids: str) -> subprocess.CompletedProcess[str]:
+    """Run it as against AWS, with the emulator in the place of AWS."""
+    program = str(EXAMPLES / "watch_exports.py")
+    command = [sys.executable, "-W", "error", program, "--region", "us-west-2", *export_ids]
+    return subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        env=os.environ
+        | {
+            "AWS_ENDPOINT_URL": emulator.endpoint_url,
+            "AWS_ACCESS_KEY_ID": "emulator",
+            "AWS_SECRET_ACCESS_KEY": "emulator",
+        },
+    )

@@ -1,0 +1,115 @@
+"""The public interface under mypy and pyright. This module is checked, never run."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any, assert_type
+
+from aiobotocore.config import AioConfig
+from aiobotocore.session import get_session
+from types_aiobotocore_discovery.client import ApplicationDiscoveryServiceClient
+from types_aiobotocore_discovery.type_defs import (
+    AgentInfoTypeDef,
+    ConfigurationTagTypeDef,
+    ContinuousExportDescriptionTypeDef,
+    ExportInfoTypeDef,
+    ImportTaskTypeDef,
+)
+
+import aiodiscovery
+from aiodiscovery.emulator import Emulator
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+
+async def clients() -> None:
+    async with aiodiscovery.create_client(
+        session=get_session(), config=AioConfig(read_timeout=5), region_name="us-west-2"
+    ) as client:
+        assert_type(client, ApplicationDiscoveryServiceClient)
+
+
+async def pages(client: ApplicationDiscoveryServiceClient) -> None:
+    exports = aiodiscovery.get_paginator(client, "describe_export_tasks").paginate(
+        exportIds=["export-1"],
+        filters=[{"name": "agentIds", "values": ["o-1"], "condition": "EQUALS"}],
+        PaginationConfig={"MaxItems": 250, "PageSize": 100, "StartingToken": "token"},
+    )
+    async for page in exports:
+        assert_type(page["exportsInfo"], list[ExportInfoTypeDef])
+        assert_type(page.get("NextToken"), str | None)
+    assert_type(exports.resume_token, str | None)
+    assert_type(await exports.build_full_result(), dict[str, Any])
+    async for found in exports.search("exportsInfo[].exportId"):
+        assert_type(found, Any)
+
+
+async def items(client: ApplicationDiscoveryServiceClient) -> None:
+    get = aiodiscovery.get_paginator
+    exports = get(client, "describe_export_tasks").paginate().items()
+    assert_type(exports, aiodiscovery.ResumableIterator[ExportInfoTypeDef])
+    assert_type(exports.resume_token, str | None)
+    async for agent in get(client, "describe_agents").paginate(agentIds=["o-1"]).items():
+        assert_type(agent, AgentInfoTypeDef)
+    async for continuous in get(client, "describe_continuous_exports").paginate().items():
+        assert_type(continuous, ContinuousExportDescriptionTypeDef)
+    async for old in get(client, "describe_export_configurations").paginate().items():
+        assert_type(old, ExportInfoTypeDef)
+    async for task in get(client, "describe_import_tasks").paginate().items():
+        assert_type(task, ImportTaskTypeDef)
+    async for tag in get(client, "describe_tags").paginate().items():
+        assert_type(tag, ConfigurationTagTypeDef)
+    servers = get(client, "list_configurations").paginate(configurationType="SERVER")
+    async for server in servers.items():
+        assert_type(server, dict[str, str])
+
+
+async def operation_not_known_before(
+    client: ApplicationDiscoveryServiceClient, operation: str
+) -> None:
+    pages = aiodiscovery.get_paginator(client, operation).paginate(exportIds=["export-1"])
+    assert_type(pages, aiodiscovery.PageIterator[Any, Any])
+
+
+async def as_generator(client: ApplicationDiscoveryServiceClient) -> None:
+    exports = aiodiscovery.get_paginator(client, "describe_export_tasks").paginate()
+    generator: AsyncGenerator[ExportInfoTypeDef, None] = exports.items()
+    async with aclosing(generator) as closing:
+        await anext(closing)
+
+
+async def waiting(client: ApplicationDiscoveryServiceClient) -> None:
+    async with aiodiscovery.ExportWatcher(
+        client, min_delay=1, max_delay=60.0, max_concurrency=2, not_found_timeout=30
+    ) as watcher:
+        assert_type(watcher, aiodiscovery.ExportWatcher)
+        assert_type(await watcher.wait("export-1", timeout=3600), ExportInfoTypeDef)
+        assert_type(
+            await watcher.wait_all(["export-1"], raise_on_failure=False),
+            dict[str, ExportInfoTypeDef],
+        )
+        async for update in watcher.updates(iter(["export-1"])):
+            assert_type(update, aiodiscovery.ExportUpdate)
+            assert_type(update.status, str)
+            assert_type(update.previous_status, str | None)
+            assert_type(update.info, ExportInfoTypeDef)
+    try:
+        ended = await aiodiscovery.wait_for_exports(client, ["export-1"], 60, min_delay=1)
+        assert_type(ended, dict[str, ExportInfoTypeDef])
+    except aiodiscovery.ExportFailedError as error:
+        assert_type(error.failed, Mapping[str, ExportInfoTypeDef])
+    except aiodiscovery.ExportTimeoutError as error:
+        assert_type(error.pending, Sequence[str])
+
+
+def wrong(client: ApplicationDiscoveryServiceClient) -> None:
+    tasks = aiodiscovery.get_paginator(client, "describe_export_tasks")
+    tasks.paginate(exportIDs=["export-1"])  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    aiodiscovery.ExportWatcher(client, delay=1)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    tasks.paginate(PaginationConfig={"maxItems": 1})  # type: ignore[typeddict-unknown-key]  # pyright: ignore[reportArgumentType]
+
+
+def emulator() -> None:
+    with Emulator(exports=3) as running:
+        assert_type(running.endpoint_url, str)
+        aiodiscovery.create_client(**running.client_kwargs)
