@@ -1,0 +1,394 @@
+"""The example of a web service, over HTTP, in a process of its own.
+
+It calls an emulator in the test's process in the place of AWS, so that a test says how the exports
+go and sees each call.
+"""
+
+import http.client
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from aiodiscovery.emulator import Emulator
+
+pytest.importorskip("starlette", exc_type=ImportError)
+pytest.importorskip("uvicorn", exc_type=ImportError)
+
+SERVICE = Path(__file__).parents[1] / "examples" / "service.py"
+#: For how many seconds at most a test waits for anything; reached only where something is wrong.
+PATIENCE = 60.0
+
+
+class Answer(NamedTuple):
+    status: int
+    body: Any
+
+
+class Service:
+    """The service in its process."""
+
+    def __init__(self, process: "subprocess.Popen[str]", port: int) -> None:
+        self.process = process
+        self._port = port
+
+    def ask(self, path: str, body: str | None = None, method: str | None = None) -> Answer:
+        with self.open(path, body, method) as response:
+            assert response.headers["Content-Type"] == "application/json"
+            return Answer(response.status, json.load(response))
+
+    @contextmanager
+    def open(
+        self, path: str, body: str | None = None, method: str | None = None
+    ) -> Iterator[http.client.HTTPResponse]:
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=PATIENCE)
+        with closing(connection):
+            connection.request(method or "GET", path, body)
+            with connection.getresponse() as response:
+                yield response
+
+    def connect(self, path: str) -> socket.socket:
+        """Ask, and leave the answer to the caller."""
+        connected = socket.create_connection(("127.0.0.1", self._port), timeout=PATIENCE)
+        connected.sendall(f"GET {path} HTTP/1.1\r\nHost: service\r\n\r\n".encode())
+        return connected
+
+
+def stop(process: "subprocess.Popen[str]", number: int = signal.SIGTERM) -> None:
+    """Stop a service, and see that it does so without a word of complaint."""
+    process.send_signal(number)
+    _, complaints = process.communicate(timeout=PATIENCE)
+    assert complaints == ""
+    assert process.returncode == 0
+
+
+@contextmanager
+def running_service(*options: str, **environment: str) -> Iterator[Service]:
+    if sys.platform == "win32":
+        pytest.skip("there are no signals to stop it with")
+    process = subprocess.Popen(
+        [sys.executable, "-W", "error", str(SERVICE), "--port", "0", *options],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | environment,
+    )
+    with process:
+        try:
+            assert process.stdout is not None
+            line = process.stdout.readline()
+            match = re.fullmatch(r"Listening at http://127\.0\.0\.1:(\d+)\n", line)
+            if match is None:
+                process.kill()
+                pytest.fail(f"the service did not start: {process.communicate()}")
+            yield Service(process, int(match[1]))
+            if process.poll() is None:
+                stop(process)
+        finally:
+            if process.poll() is None:
+                process.kill()
+
+
+@contextmanager
+def service_of(emulator: Emulator, **options: float) -> Iterator[Service]:
+    """Run the service as for AWS, with the emulator in the place of AWS."""
+    options = {"min_delay": 0.05, "max_delay": 0.2, **options}
+    arguments = [f"--{name.replace('_', '-')}={value}" for name, value in options.items()]
+    with running_service(
+        "--region=us-west-2",
+        *arguments,
+        AWS_ENDPOINT_URL=emulator.endpoint_url,
+        AWS_ACCESS_KEY_ID="emulator",
+        AWS_SECRET_ACCESS_KEY="emulator",
+    ) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def shared_emulator() -> Iterator[Emulator]:
+    """Its exports go on until the test ends them."""
+    with Emulator(exports=0, export_duration=None) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def shared_service(
+    no_aws_settings_of_the_machine: None, shared_emulator: Emulator
+) -> Iterator[Service]:
+    """One service for the tests that leave it as it was."""
+    with service_of(shared_emulator, not_found_timeout=0.1) as running:
+        yield running
+
+
+@pytest.fixture
+def emulator(shared_emulator: Emulator) -> Emulator:
+    shared_emulator.clear_faults()
+    shared_emulator.clear_requests()
+    return shared_emulator
+
+
+@pytest.fixture
+def service(emulator: Emulator, shared_service: Service) -> Service:
+    return shared_service
+
+
+def looks(emulator: Emulator) -> list[set[str]]:
+    """Return what each DescribeExportTasks call asked for."""
+    return [
+        set(request.parameters["exportIds"])
+        for request in emulator.requests
+        if request.operation == "DescribeExportTasks"
+    ]
+
+
+def eventually(condition: Callable[[], bool]) -> None:
+    give_up_at = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < give_up_at, "it never happened"
+        time.sleep(0.01)
+
+
+def next_event(stream: http.client.HTTPResponse) -> tuple[str, Any] | None:
+    """Read one server-sent event; None at the end of the stream."""
+    event = stream.readline().decode()
+    if not event:
+        return None
+    data, blank = stream.readline().decode(), stream.readline()
+    assert blank == b"\n"
+    return event.removeprefix("event: ").strip(), json.loads(data.removeprefix("data: "))
+
+
+def test_with_an_emulator_of_its_own_it_starts_an_export_and_streams_its_events() -> None:
+    with running_service("--min-delay=0.1", "--max-delay=0.5") as service:
+        started = service.ask("/exports", method="POST")
+        export_id = started.body["exportId"]
+
+        with service.open(f"/exports/{export_id}/events") as stream:
+            event = next_event(stream)
+            stop(service.process)
+
+    assert started == (202, {"exportId": export_id})
+    assert event is not None
+    assert event[1]["exportId"] == export_id
+
+
+def test_an_export_that_was_started_is_awaited_until_it_has_succeeded(
+    emulator: Emulator, service: Service
+) -> None:
+    with service.open("/exports", method="POST") as response:
+        export_id, where = json.load(response)["exportId"], response.headers["Location"]
+
+    with ThreadPoolExecutor(1) as thread:
+        answer = thread.submit(service.ask, where)
+        eventually(lambda: {export_id} in looks(emulator))
+        assert not answer.done()
+        emulator.finish_export(export_id)
+        ended = answer.result(PATIENCE)
+
+    assert (response.status, where) == (202, f"/exports/{export_id}")
+    assert ended.status == 200
+    assert ended.body["exportId"] == export_id
+    assert ended.body["exportStatus"] == "SUCCEEDED"
+
+
+def test_a_start_takes_an_agent(emulator: Emulator, service: Service) -> None:
+    refused = service.ask("/exports", json.dumps({"agent_id": "agent-unknown"}), "POST")
+
+    assert refused.status == 400
+    assert "agent-unknown" in refused.body["error"]
+    (request,) = emulator.requests
+    assert request.parameters == {
+        "filters": [{"name": "agentIds", "values": ["agent-unknown"], "condition": "EQUALS"}]
+    }
+
+
+@pytest.mark.parametrize("body", ["no JSON", "\xff", "[]", "null", '{"agent_id": 1}', '{"id": ""}'])
+def test_a_start_with_a_body_that_makes_no_sense_starts_nothing(
+    emulator: Emulator, service: Service, body: str
+) -> None:
+    assert service.ask("/exports", body, "POST").status == 400
+    assert emulator.requests == ()
+
+
+def test_a_start_that_the_service_refuses_is_a_bad_gateway(
+    emulator: Emulator, service: Service
+) -> None:
+    emulator.inject_error(
+        "OperationNotPermittedException", "Two a day.", operation="StartExportTask"
+    )
+
+    refused = service.ask("/exports", method="POST")
+
+    assert refused.status == 502
+    assert "Two a day." in refused.body["error"]
+
+
+def test_times_are_iso_8601_and_the_download_url_comes_only_when_asked_for(
+    emulator: Emulator, service: Service
+) -> None:
+    start = 1_750_000_000
+    export_id = emulator.add_export(duration=0, start_time=start, end_time=start + 60)
+
+    plain = service.ask(f"/exports/{export_id}")
+    full = service.ask(f"/exports/{export_id}?include_download_url=true")
+
+    assert plain.status == full.status == 200
+    assert plain.body["requestedStartTime"] == "2025-06-15T15:06:40+00:00"
+    assert "configurationsDownloadUrl" not in plain.body
+    assert full.body.pop("configurationsDownloadUrl").startswith(emulator.endpoint_url)
+    assert full.body == plain.body
+
+
+def test_an_export_that_failed_comes_with_its_message(emulator: Emulator, service: Service) -> None:
+    export_id = emulator.add_export(duration=0, fail_with="The bucket is full.")
+
+    answer = service.ask(f"/exports/{export_id}")
+
+    assert answer.status == 200
+    assert answer.body["exportStatus"] == "FAILED"
+    assert answer.body["statusMessage"] == "The bucket is full."
+
+
+def test_an_unknown_export_is_not_found(service: Service) -> None:
+    answer = service.ask("/exports/export-unknown")
+    with service.open("/exports/export-unknown/events") as stream:
+        event, end = next_event(stream), next_event(stream)
+
+    assert answer.status == 404
+    assert "export-unknown" in answer.body["error"]
+    assert event == ("error", answer.body)
+    assert end is None
+
+
+def test_a_wait_gives_up_after_its_timeout(emulator: Emulator, service: Service) -> None:
+    export_id = emulator.add_export()
+
+    answer = service.ask(f"/exports/{export_id}?timeout=0.2")
+
+    assert answer.status == 504
+    assert export_id in answer.body["error"]
+
+
+@pytest.mark.parametrize(
+    "path", ["%20", "%20/events", "x?timeout=x", "x?timeout=nan", "x?timeout=-1"]
+)
+def test_an_id_or_a_timeout_that_is_none_is_refused(
+    emulator: Emulator, service: Service, path: str
+) -> None:
+    assert service.ask(f"/exports/{path}").status == 400
+    assert emulator.requests == ()
+
+
+def test_a_wait_that_cannot_be_answered_is_a_bad_gateway(
+    emulator: Emulator, service: Service
+) -> None:
+    emulator.inject_error("AuthorizationErrorException", "No.", operation="DescribeExportTasks")
+
+    answer = service.ask(f"/exports/{emulator.add_export()}")
+
+    assert answer.status == 502
+    assert "AuthorizationErrorException" in answer.body["error"]
+
+
+def test_events_come_as_they_happen_and_end_with_the_export(
+    emulator: Emulator, service: Service
+) -> None:
+    export_id = emulator.add_export()
+
+    with service.open(f"/exports/{export_id}/events") as stream:
+        first = next_event(stream)
+        emulator.finish_export(export_id)
+        second, end = next_event(stream), next_event(stream)
+
+    assert stream.headers["Content-Type"].startswith("text/event-stream")
+    assert first is not None
+    assert second is not None
+    assert end is None
+    assert [first[0], second[0]] == ["status", "status"]
+    assert [(each[1]["previousStatus"], each[1]["exportStatus"]) for each in (first, second)] == [
+        (None, "IN_PROGRESS"),
+        ("IN_PROGRESS", "SUCCEEDED"),
+    ]
+    assert "configurationsDownloadUrl" not in second[1]
+
+
+def test_clients_that_wait_for_the_same_export_share_a_call(emulator: Emulator) -> None:
+    export_id = emulator.add_export()
+    # The next look is an hour away: whoever comes after the first hears of what that one saw.
+    with service_of(emulator, min_delay=3600, max_delay=3600) as service, ExitStack() as clients:
+        for _ in range(10):
+            stream = clients.enter_context(service.open(f"/exports/{export_id}/events"))
+            event = next_event(stream)
+            assert event is not None
+            assert event[1]["exportStatus"] == "IN_PROGRESS"
+
+        assert looks(emulator) == [{export_id}]
+
+
+def test_clients_that_wait_for_the_same_export_get_the_same_answer(
+    emulator: Emulator, service: Service
+) -> None:
+    export_id = emulator.add_export()
+    with ThreadPoolExecutor(10) as threads:
+        answers = [threads.submit(service.ask, f"/exports/{export_id}") for _ in range(10)]
+        eventually(lambda: {export_id} in looks(emulator))
+        emulator.finish_export(export_id)
+
+        first, *others = [each.result(PATIENCE) for each in answers]
+
+    assert first.status == 200
+    assert first.body["exportStatus"] == "SUCCEEDED"
+    assert all(each == first for each in others)
+
+
+@pytest.mark.parametrize("path", ["", "/events"])
+def test_a_client_that_goes_away_costs_no_more_calls(
+    emulator: Emulator, service: Service, path: str
+) -> None:
+    left, kept = emulator.add_export(), emulator.add_export()
+    with service.connect(f"/exports/{kept}"):
+        with service.connect(f"/exports/{left}{path}"):
+            # Every call asks for all that is watched.
+            eventually(lambda: {left, kept} in looks(emulator))
+
+        eventually(lambda: looks(emulator)[-5:] == [{kept}] * 5)
+
+    emulator.clear_requests()
+    # Both have gone; a third one is watched alone.
+    with service.connect(f"/exports/{emulator.add_export()}"):
+        eventually(lambda: [len(each) for each in looks(emulator)][-5:] == [1] * 5)
+        assert left not in set[str]().union(*looks(emulator))
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_it_stops_cleanly_and_ends_the_waits_and_streams_that_are_open(
+    emulator: Emulator, number: int
+) -> None:
+    waited_for, streamed = emulator.add_export(), emulator.add_export()
+    with (
+        service_of(emulator) as service,
+        ThreadPoolExecutor(1) as thread,
+        service.open(f"/exports/{streamed}/events") as stream,
+    ):
+        first = next_event(stream)
+        answer = thread.submit(service.ask, f"/exports/{waited_for}")
+        eventually(lambda: any(waited_for in each for each in looks(emulator)))
+
+        stop(service.process, number)
+
+        assert answer.result(PATIENCE).status == 503
+        assert first is not None
+        assert first[0] == "status"
+        assert next_event(stream) == ("error", answer.result(PATIENCE).body)
+        assert next_event(stream) is None

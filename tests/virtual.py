@@ -1,0 +1,109 @@
+"""The emulator's service on a virtual clock: hours of simulated time in milliseconds.
+
+The client is a real one of aiobotocore; botocore's ``before-call`` event has the emulator's service
+answer in place of the network, so nothing real is waited for.
+"""
+
+import json
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from types import SimpleNamespace
+from typing import Any, NamedTuple
+
+import anyio
+import trio
+from aiobotocore.session import get_session
+from botocore.exceptions import ConnectionClosedError
+from scripted import EVENT
+from trio.testing import MockClock
+
+import aiodiscovery
+from aiodiscovery.emulator._errors import DroppedConnection, ServiceError
+from aiodiscovery.emulator._service import Service
+
+SESSION = get_session()
+EPOCH = 1_750_000_000.0
+
+
+class Call(NamedTuple):
+    """A DescribeExportTasks call: when it came, in virtual seconds, and for which exports."""
+
+    time: float
+    ids: tuple[str, ...]
+
+
+class VirtualService:
+    """An emulated service whose time is the event loop's."""
+
+    def __init__(self, *, latency: float = 0.0) -> None:
+        self.service = Service(
+            exports=0, export_duration=None, clock=lambda: EPOCH + anyio.current_time()
+        )
+        self.latency = latency
+        self.calls: list[Call] = []
+        self.most_at_once = 0
+        #: Sees each call as it comes.
+        self.on_call: Callable[[Call], None] = lambda call: None
+        #: Decides which calls fail, and how.
+        self.failing: Callable[[Call], Exception | None] = lambda call: None
+        self._running = 0
+
+    def add_export(self, duration: float | None = None, **options: Any) -> str:
+        return self.service.add_export(duration=duration, **options)
+
+    def add_exports(self, count: int, duration: float | None = None) -> list[str]:
+        return [self.add_export(duration) for _ in range(count)]
+
+    async def answer(self, model: Any, params: dict[str, Any], **_: Any) -> tuple[Any, Any]:
+        request = json.loads(params["body"])
+        call = Call(anyio.current_time(), tuple(request["exportIds"]))
+        self.calls.append(call)
+        self.on_call(call)
+        self._running += 1
+        self.most_at_once = max(self.most_at_once, self._running)
+        try:
+            await anyio.sleep(self.latency)
+            failure = self.failing(call)
+            if failure is not None:
+                raise failure
+            status, answer = 200, self.service.call(model.name, request)
+        except ServiceError as error:
+            status = error.status
+            answer = {"Error": {"Code": error.code, "Message": error.message}}
+        except DroppedConnection:
+            raise ConnectionClosedError(endpoint_url="virtual") from None
+        finally:
+            self._running -= 1
+        return SimpleNamespace(status_code=status), answer | {
+            "ResponseMetadata": {"HTTPStatusCode": status}
+        }
+
+
+@asynccontextmanager
+async def open_client(virtual: VirtualService) -> AsyncGenerator[Any]:
+    """Open a client that the service answers."""
+    async with aiodiscovery.create_client(
+        session=SESSION,
+        region_name="us-west-2",
+        endpoint_url="http://virtual.invalid",
+        verify=False,
+        aws_access_key_id="testing",
+        aws_secret_access_key="testing",
+    ) as client:
+        answer: Any = virtual.answer  # the stubs do not know asynchronous handlers
+        client.meta.events.register_first(EVENT, answer)
+        yield client
+
+
+def run_virtual(
+    scenario: Callable[[Any, VirtualService], Awaitable[None]], *, latency: float = 0.0
+) -> VirtualService:
+    """Run a scenario with a client and a service, and return the service."""
+    virtual = VirtualService(latency=latency)
+
+    async def main() -> None:
+        async with open_client(virtual) as client:
+            await scenario(client, virtual)
+
+    trio.run(main, clock=MockClock(autojump_threshold=0))
+    return virtual
