@@ -1,5 +1,6 @@
 """Running: the emulator's thread, its address and its end, in this process and alone."""
 
+import gc
 import http.client
 import os
 import re
@@ -122,6 +123,16 @@ def test_it_stops_at_once_with_connections_open() -> None:
     assert idle.sock.recv(1) == b""
     idle.close()
     unfinished.close()
+
+
+def test_it_closes_a_connection_that_is_made_while_it_stops() -> None:
+    # One that was left open would be reported when it is collected: warnings are errors.
+    for _ in range(20):
+        with Emulator() as emulator:
+            connection = connect_to(emulator)
+            connection.connect()
+        connection.close()
+    gc.collect()
 
 
 def test_it_is_stopped_when_the_block_fails() -> None:
