@@ -5,6 +5,7 @@ themselves private, but nothing else reaches it: this is the only place that use
 """
 
 from collections.abc import Awaitable, Callable
+from functools import cache
 from typing import Any
 
 from botocore.context import ClientContext, get_context, reset_context, set_context
@@ -21,11 +22,23 @@ async def call_with_feature_id(
     :param feature_id: a name that botocore knows, such as ``PAGINATOR`` or ``WAITER``.
     """
     outer: ClientContext | None = get_context()
-    # botocore copies the context deeply, which takes longer than the rest of a page.
-    features = set() if outer is None else set(outer.features)
+    features = set(_short(feature_id))
+    if outer is not None:
+        features |= outer.features
     token = set_context(ClientContext(features=features))
     try:
-        register_feature_id(feature_id)
         return await method(**parameters)
     finally:
         reset_context(token)
+
+
+@cache
+def _short(feature_id: str) -> frozenset[str]:
+    """Return what the user agent says for a feature id."""
+    context = ClientContext()
+    token = set_context(context)
+    try:
+        register_feature_id(feature_id)
+    finally:
+        reset_context(token)
+    return frozenset(context.features)

@@ -17,6 +17,8 @@ class PlainAsyncGenerator(AsyncGenerator[T, None]):
     is dropped, and an error or a cancellation does not end it.
     """
 
+    __slots__ = ()
+
     @abstractmethod
     async def __anext__(self) -> T:
         """Return the next value."""
@@ -39,4 +41,6 @@ class PlainAsyncGenerator(AsyncGenerator[T, None]):
         await self.aclose()
         if isinstance(typ, BaseException):
             raise typ
-        raise (val if isinstance(val, BaseException) else typ()).with_traceback(tb)
+        if not isinstance(val, BaseException):
+            val = typ() if val is None else typ(val)
+        raise val.with_traceback(tb)

@@ -1,28 +1,29 @@
 """The paginator: listings as asynchronous iterators of pages and of items.
 
 A ``PageIterator`` describes a query and never changes. Each iteration over it is a run of its own:
-``_Run`` decides what to ask for and what of the answer to hand out, ``ResumableIterator`` hands it
-out and knows where to go on from.
+a source asks for the pages, ``ResumableIterator`` hands out what is on them and knows where to go
+on from.
 """
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from copy import deepcopy
 from operator import length_hint
-from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeVar, overload
 
 import jmespath
 from aiobotocore.client import AioBaseClient
-from anyio import ResourceGuard
+from anyio import BusyResourceError
 from botocore.client import BaseClient
 from botocore.exceptions import OperationNotPageableError
 
 from ._feature_ids import call_with_feature_id
 from ._iterators import PlainAsyncGenerator
-from ._resume_token import BEGINNING, IdChunks, Position, read_resume_token, write_resume_token
+from ._query import MAX_IDS, MAX_PAGE_SIZE, Operation, Page, Query
+from ._resume_token import BEGINNING, IdChunks, Position, read_resume_token
 from .exceptions import PaginationLoopError
 
 if TYPE_CHECKING:
-    from . import _types
+    from . import _types  # pyright: ignore[reportMissingModuleSource]  # a stub only
 
 __all__ = ["PageIterator", "Paginator", "ResumableIterator", "get_paginator"]
 
@@ -30,25 +31,15 @@ PageT = TypeVar("PageT")
 ItemT = TypeVar("ItemT")
 T = TypeVar("T")
 
-#: The service's limits for a request: items on a page, and ids asked for.
-_MAX_PAGE_SIZE = 100
-MAX_IDS = 100
-
-
-class _Operation(NamedTuple):
-    result_key: str
-    ids_parameter: str | None = None
-
-
 # The paginators of botocore's model, here so that no file is read while the event loop waits.
 _OPERATIONS = {
-    "describe_agents": _Operation("agentsInfo", "agentIds"),
-    "describe_continuous_exports": _Operation("descriptions", "exportIds"),
-    "describe_export_configurations": _Operation("exportsInfo", "exportIds"),
-    "describe_export_tasks": _Operation("exportsInfo", "exportIds"),
-    "describe_import_tasks": _Operation("tasks"),
-    "describe_tags": _Operation("tags"),
-    "list_configurations": _Operation("configurations"),
+    "describe_agents": Operation("agentsInfo", "agentIds"),
+    "describe_continuous_exports": Operation("descriptions", "exportIds"),
+    "describe_export_configurations": Operation("exportsInfo", "exportIds"),
+    "describe_export_tasks": Operation("exportsInfo", "exportIds"),
+    "describe_import_tasks": Operation("tasks"),
+    "describe_tags": Operation("tags"),
+    "list_configurations": Operation("configurations"),
 }
 
 
@@ -81,7 +72,7 @@ def get_paginator(
     client: AioBaseClient, operation_name: Literal["list_configurations"]
 ) -> "_types.ListConfigurationsPaginator": ...
 @overload
-def get_paginator(client: AioBaseClient, operation_name: str) -> "_types.AnyPaginator": ...
+def get_paginator(client: AioBaseClient, operation_name: str) -> "Paginator": ...
 def get_paginator(client: AioBaseClient, operation_name: str) -> Any:
     """Return a paginator for one of the service's listings.
 
@@ -114,11 +105,11 @@ def check_client(client: Any) -> None:
 class Paginator:
     """Makes listings of one operation. Got from :func:`get_paginator`."""
 
-    def __init__(self, method: Callable[..., Awaitable[Any]], operation: _Operation) -> None:
+    def __init__(self, method: Callable[..., Awaitable[Any]], operation: Operation) -> None:
         self._method = method
         self._operation = operation
 
-    def paginate(self, **operation_parameters: Any) -> "PageIterator[Any, Any]":
+    def paginate(self, *args: Any, **operation_parameters: Any) -> "PageIterator[Any, Any]":
         """Describe a listing. Nothing is sent until it is iterated.
 
         More than 100 ids in ``exportIds`` or ``agentIds`` are asked for in requests of up to 100,
@@ -135,6 +126,8 @@ class Paginator:
         :raises ValueError: for anything else in ``PaginationConfig`` that is not allowed, or for
             ``nextToken`` or ``maxResults`` beside it.
         """
+        if args:
+            raise TypeError("paginate() takes keyword arguments only")
         config = operation_parameters.pop("PaginationConfig", {})
         for name, instead in (("nextToken", "StartingToken"), ("maxResults", "PageSize")):
             if name in operation_parameters:
@@ -148,17 +141,21 @@ class Paginator:
                 f"unknown in PaginationConfig: {', '.join(sorted(map(repr, unknown)))}; "
                 "allowed are MaxItems, PageSize and StartingToken"
             )
-        parameters = deepcopy(operation_parameters)
+        try:
+            parameters = deepcopy(operation_parameters)
+        except TypeError:
+            # A generator, say. The service takes nothing that cannot be copied: botocore says so.
+            parameters = operation_parameters
         id_chunks = _take_id_chunks(parameters, self._operation.ids_parameter)
         starting_token = config.get("StartingToken")
         return PageIterator(
-            _Query(
+            Query(
                 method=self._method,
                 operation=self._operation,
                 parameters=parameters,
                 id_chunks=id_chunks,
                 max_items=_whole_number(config, "MaxItems", 0, None),
-                page_size=_whole_number(config, "PageSize", 1, _MAX_PAGE_SIZE),
+                page_size=_whole_number(config, "PageSize", 1, MAX_PAGE_SIZE),
                 starting_token=starting_token,
                 start=(
                     BEGINNING
@@ -205,180 +202,108 @@ def _whole_number(
     return number
 
 
-class _Query(NamedTuple):
-    method: Callable[..., Awaitable[Any]]
-    operation: _Operation
-    parameters: dict[str, Any]
-    id_chunks: IdChunks | None
-    max_items: int | None
-    page_size: int | None
-    starting_token: str | None
-    start: Position
+class PageSource(Protocol):
+    """Where an iteration gets its pages from."""
 
-    def resume_token(self, position: Position | None) -> str | None:
-        if position is None:
-            return None
-        if position == self.start and self.starting_token is not None:
-            return self.starting_token
-        return write_resume_token(position, self.id_chunks)
+    async def next_page(self) -> Page | None:
+        """Return the page that comes next, None if there is none.
 
-    def request(self, position: Position, remaining: int | None) -> dict[str, Any]:
-        """Return the parameters that ask for the page at a position."""
-        parameters = self.parameters.copy()
-        if self.id_chunks is not None:
-            parameters[self.id_chunks.parameter] = self.id_chunks.chunks[position.chunk]
-        limit = self.page_size
-        if remaining is not None and remaining + position.skip < (limit or _MAX_PAGE_SIZE):
-            limit = remaining + position.skip
-        if limit is not None:
-            parameters["maxResults"] = limit
-        if position.service_token is not None:
-            parameters["nextToken"] = position.service_token
-        return parameters
+        It comes next until ``advance()`` is called, and after an error or a cancellation too.
+        """
 
-    def cut(self, response: dict[str, Any], position: Position, remaining: int | None) -> "_Page":
-        """Cut what came from a position to what may be handed out of it."""
-        key = self.operation.result_key
-        page = dict(response)
-        items: list[Any] = page.get(key) or []
-        first = min(position.skip, len(items))
-        last = len(items) if remaining is None else min(len(items), first + remaining)
-        if last - first < len(items):
-            page[key] = items[first:last]
-
-        service_token = page.pop("nextToken", None)
-        after: Position | None
-        if last < len(items):
-            after = position._replace(skip=last)
-        elif service_token:
-            # The token may have been cut from a larger page than this: carry the rest over.
-            after = position._replace(service_token=service_token, skip=position.skip - first)
-        elif self.id_chunks is not None and position.chunk + 1 < len(self.id_chunks.chunks):
-            after = Position(chunk=position.chunk + 1)
-        else:
-            after = None
-        if after is not None:
-            page["NextToken"] = self.resume_token(after)
-        return _Page(
-            response=page,
-            before=position._replace(skip=first),
-            size=last - first,
-            after=after,
-            skipped=0 < len(items) == first,
-        )
+    def advance(self, page: Page) -> None:
+        """Go on behind the page that came."""
 
 
-class _Page(NamedTuple):
-    response: dict[str, Any]
-    #: Where its first item stands.
-    before: Position
-    #: How many items it has.
-    size: int
-    #: Where the listing goes on behind it; None where nothing is left.
-    after: Position | None
-    #: Whether all that came was to be skipped.
-    skipped: bool
+class DirectSource(PageSource):
+    """Asks for a page when it is wanted."""
 
+    __slots__ = ("_position", "_query", "_remaining", "_seen")
 
-class _Run:
-    """One pass over a listing: what to ask for next, and what is not handed out yet.
-
-    A request that fails or is cancelled leaves it as it was.
-    """
-
-    __slots__ = (
-        "_after",
-        "_before",
-        "_guard",
-        "_of_items",
-        "_query",
-        "_remaining",
-        "_seen",
-        "_size",
-        "_unpack",
-        "left",
-    )
-
-    def __init__(
-        self,
-        query: _Query,
-        unpack: Callable[[dict[str, Any]], Iterator[Any]],
-        *,
-        of_items: bool = False,
-    ) -> None:
+    def __init__(self, query: Query) -> None:
         self._query = query
-        self._unpack = unpack
-        self._of_items = of_items
-        self._guard = ResourceGuard("iterating over")
+        self._position: Position | None = query.start
         self._remaining = query.max_items
         #: The service's tokens that have been asked with, in the current chunk.
-        self._seen: set[str] = set()
-        self._before: Position = query.start
-        self._size = 0
-        self._after: Position | None = query.start
-        #: What of the latest page is not handed out yet.
+        self._seen: set[str | None] = set()
+
+    async def next_page(self) -> Page | None:
+        position, remaining = self._position, self._remaining
+        if position is None or remaining == 0:
+            return None
+        response = await ask_for_page(self._query, position, remaining, self._seen)
+        return self._query.cut(response, position, remaining)
+
+    def advance(self, page: Page) -> None:
+        position, after = self._position, page.after
+        if after is not None and position is not None:
+            if after.chunk != position.chunk:
+                self._seen.clear()
+            elif position.service_token is not None:
+                self._seen.add(position.service_token)
+        self._position = after
+        if self._remaining is not None:
+            self._remaining -= page.size
+
+
+async def ask_for_page(
+    query: Query, position: Position, remaining: int | None, seen: set[str | None]
+) -> Any:
+    """Return the service's answer, unless its token was asked with before in this run."""
+    if position.service_token in seen:
+        raise PaginationLoopError(
+            message="the service sent a token that it had sent before in this run"
+        )
+    request = query.request(position, remaining)
+    return await call_with_feature_id("PAGINATOR", query.method, request)
+
+
+class _Cursor:
+    """Where an iteration stands: what it has handed out, and what of the latest page it has not."""
+
+    __slots__ = ("_of_items", "_query", "after", "before", "left", "size")
+
+    def __init__(self, query: Query, *, of_items: bool) -> None:
+        self._query = query
+        self._of_items = of_items
+        # The latest page: where it stands, how many items it has, where the listing goes on.
+        self.before: Position = query.start
+        self.size = 0
+        self.after: Position | None = query.start
+        #: What of it is not handed out yet.
         self.left: Iterator[Any] = iter(())
 
     @property
-    def _position(self) -> Position | None:
+    def position(self) -> Position | None:
         # Worked out from what is left, so that handing out an item costs nothing for it.
         left = length_hint(self.left)
         if not left:
-            return self._after
-        if self._of_items:
-            return self._before._replace(skip=self._before.skip + self._size - left)
-        return self._before
+            return self.after
+        if not self._of_items:
+            return self.before
+        service_token, skip, chunk = self.before
+        return Position(service_token, skip + self.size - left, chunk)
 
     @property
     def resume_token(self) -> str | None:
-        return self._query.resume_token(self._position)
+        return self._query.resume_token(self.position)
 
-    async def ask(self) -> bool:
-        """Ask for the next page and unpack it; False where there is none."""
-        with self._guard:
-            while self._after is not None and self._remaining != 0:
-                page = await self._ask_at(self._after)
-                left = iter(()) if page.skipped else self._unpack(page.response)
-                # Nothing can fail any more: the page counts as asked for.
-                self._note_token(self._after, page.after)
-                self._before, self._size, self._after = page.before, page.size, page.after
-                if self._remaining is not None:
-                    self._remaining -= page.size
-                self.left = left
-                if not page.skipped:
-                    return True
-        return False
-
-    async def _ask_at(self, position: Position) -> _Page:
-        if position.service_token in self._seen:
-            raise PaginationLoopError(
-                message="the service sent a token that it had sent before in this run"
-            )
-        request = self._query.request(position, self._remaining)
-        response = await call_with_feature_id("PAGINATOR", self._query.method, request)
-        return self._query.cut(response, position, self._remaining)
-
-    def _note_token(self, position: Position, after: Position | None) -> None:
-        if after is not None and after.chunk != position.chunk:
-            self._seen.clear()
-        elif position.service_token is not None:
-            self._seen.add(position.service_token)
+    def turn_to(self, page: Page, left: Iterator[Any]) -> None:
+        _, self.before, self.size, self.after, _ = page
+        self.left = left
 
     def close(self) -> None:
-        """Hand out and ask for nothing any more, and keep the position."""
-        with self._guard:
-            self._after = self._position
-            self._remaining = 0
-            self.left = iter(())
+        self.after = self.position
+        self.left = iter(())
 
 
-class _Latest:
+class Latest:
     """Which iteration over a ``PageIterator`` was begun, or handed something out, last."""
 
-    __slots__ = ("run",)
+    __slots__ = ("cursor",)
 
     def __init__(self) -> None:
-        self.run: _Run | None = None
+        self.cursor: _Cursor | None = None
 
 
 class ResumableIterator(PlainAsyncGenerator[T]):
@@ -390,10 +315,22 @@ class ResumableIterator(PlainAsyncGenerator[T]):
     the first one waits for it gets :exc:`anyio.BusyResourceError`.
     """
 
-    def __init__(self, run: _Run, latest: _Latest) -> None:
-        self._run = run
+    __slots__ = ("_begun", "_busy", "_closed", "_cursor", "_latest", "_source", "_unpack")
+
+    def __init__(
+        self,
+        query: Query,
+        source: PageSource,
+        latest: Latest,
+        unpack: Callable[[dict[str, Any]], Iterator[Any]],
+        *,
+        of_items: bool = False,
+    ) -> None:
+        self._cursor = _Cursor(query, of_items=of_items)
+        self._source = source
         self._latest = latest
-        latest.run = run
+        self._unpack = unpack
+        self._begun = self._busy = self._closed = False
 
     @property
     def resume_token(self) -> str | None:
@@ -402,21 +339,50 @@ class ResumableIterator(PlainAsyncGenerator[T]):
         While :meth:`PageIterator.search` hands out what it found on a page, the token still stands
         before that page.
         """
-        return self._run.resume_token
+        return self._cursor.resume_token
 
     async def __anext__(self) -> T:
-        run = self._run
+        cursor = self._cursor
         while True:
             value: T
-            for value in run.left:
-                self._latest.run = run
+            for value in cursor.left:
+                self._latest.cursor = cursor
                 return value
-            if not await run.ask():
+            if not await self._turn_the_page():
                 raise StopAsyncIteration
+
+    async def _turn_the_page(self) -> bool:
+        """Go on to the next page; False where there is none."""
+        self._enter()
+        try:
+            if not self._begun:
+                self._begun = True
+                self._latest.cursor = self._cursor
+            while not self._closed:
+                page = await self._source.next_page()
+                if page is None:
+                    break
+                left = iter(()) if page.skipped else self._unpack(page.response)
+                # Nothing can fail any more: the page counts as asked for.
+                self._source.advance(page)
+                self._cursor.turn_to(page, left)
+                if not page.skipped:
+                    return True
+            return False
+        finally:
+            self._busy = False
 
     async def aclose(self) -> None:
         """End the iteration. Nothing needs this; ``contextlib.aclosing()`` calls it."""
-        self._run.close()
+        self._enter()
+        self._busy = False
+        self._closed = True
+        self._cursor.close()
+
+    def _enter(self) -> None:
+        if self._busy:
+            raise BusyResourceError("iterating over")
+        self._busy = True
 
 
 class PageIterator(Generic[PageT, ItemT]):
@@ -425,9 +391,9 @@ class PageIterator(Generic[PageT, ItemT]):
     It describes a query and never changes: every iteration is a new run from ``StartingToken``.
     """
 
-    def __init__(self, query: _Query) -> None:
+    def __init__(self, query: Query) -> None:
         self._query = query
-        self._latest = _Latest()
+        self._latest = Latest()
 
     @property
     def resume_token(self) -> str | None:
@@ -436,8 +402,10 @@ class PageIterator(Generic[PageT, ItemT]):
         It follows the iteration that was begun, or handed something out, last. Before any has
         begun, it is the token that the listing starts from; None when nothing is left.
         """
-        run = self._latest.run
-        return self._query.resume_token(self._query.start) if run is None else run.resume_token
+        cursor = self._latest.cursor
+        if cursor is None:
+            return self._query.resume_token(self._query.start)
+        return cursor.resume_token
 
     def __aiter__(self) -> ResumableIterator[PageT]:
         """Iterate over the pages.
@@ -448,16 +416,14 @@ class PageIterator(Generic[PageT, ItemT]):
         :raises PaginationLoopError: if the service leads back to a page of this run.
         :raises botocore.exceptions.BotoCoreError: as botocore raises it, as is ``ClientError``.
         """
-        return ResumableIterator(_Run(self._query, _as_one), self._latest)
+        return self._iterate(_as_one)
 
     def items(self) -> ResumableIterator[ItemT]:
         """Iterate over the items of all pages.
 
         The iterator has a ``resume_token`` of its own that is right after every single item.
         """
-        result_key = self._query.operation.result_key
-        run = _Run(self._query, lambda page: iter(page.get(result_key) or ()), of_items=True)
-        return ResumableIterator(run, self._latest)
+        return self._iterate(take_items(self._query), of_items=True)
 
     def search(self, expression: str) -> ResumableIterator[Any]:
         """Iterate over what a JMESPath expression finds on each page.
@@ -472,7 +438,7 @@ class PageIterator(Generic[PageT, ItemT]):
             found = compiled.search(page)
             return iter(found) if isinstance(found, list) else iter((found,))
 
-        return ResumableIterator(_Run(self._query, unpack), self._latest)
+        return self._iterate(unpack)
 
     async def build_full_result(self) -> dict[str, Any]:
         """Return the items of all pages under the result key, as one response.
@@ -481,18 +447,36 @@ class PageIterator(Generic[PageT, ItemT]):
         that returns moves :attr:`resume_token`: what an error or a cancellation took away has not
         been handed out.
         """
-        latest = _Latest()
-        pages = ResumableIterator[dict[str, Any]](_Run(self._query, _as_one), latest)
+        latest = Latest()
+        pages = self._iterate(_as_one, latest)
         result_key = self._query.operation.result_key
         items: list[Any] = []
         async for page in pages:
             items += page.get(result_key) or ()
-        self._latest.run = latest.run
+        self._latest.cursor = latest.cursor
         result: dict[str, Any] = {result_key: items}
         if pages.resume_token is not None:
             result["NextToken"] = pages.resume_token
         return result
 
+    def _iterate(
+        self,
+        unpack: Callable[[dict[str, Any]], Iterator[Any]],
+        latest: Latest | None = None,
+        *,
+        of_items: bool = False,
+    ) -> ResumableIterator[Any]:
+        query = self._query
+        return ResumableIterator(
+            query, DirectSource(query), latest or self._latest, unpack, of_items=of_items
+        )
+
 
 def _as_one(page: dict[str, Any]) -> Iterator[dict[str, Any]]:
     return iter((page,))
+
+
+def take_items(query: Query) -> Callable[[dict[str, Any]], Iterator[Any]]:
+    """Return what takes the items out of a page."""
+    result_key = query.operation.result_key
+    return lambda page: iter(page.get(result_key) or ())

@@ -10,6 +10,7 @@ which part of the ids they stand in (``aiodiscovery_chunk``) and for which ids t
 """
 
 import base64
+import binascii
 import json
 from hashlib import sha256
 from typing import Any, NamedTuple
@@ -51,11 +52,12 @@ class IdChunks(NamedTuple):
 
 def write_resume_token(position: Position, id_chunks: IdChunks | None = None) -> str:
     """Return the resume token of a position, as botocore would write it."""
-    content: dict[str, Any] = {"nextToken": position.service_token}
-    if position.skip or position.service_token is None:
-        content["boto_truncate_amount"] = position.skip
+    service_token, skip, chunk = position
+    content: dict[str, Any] = {"nextToken": service_token}
+    if skip or service_token is None:
+        content["boto_truncate_amount"] = skip
     if id_chunks is not None and position != BEGINNING:
-        content["aiodiscovery_chunk"] = position.chunk
+        content["aiodiscovery_chunk"] = chunk
         content["aiodiscovery_ids"] = id_chunks.digest
     return base64.b64encode(json.dumps(content).encode()).decode()
 
@@ -82,8 +84,10 @@ def read_resume_token(token: object, id_chunks: IdChunks | None = None) -> Posit
         content = json.loads(base64.b64decode(token.encode()).decode())
     except RecursionError:
         raise _not_a_resume_token("it is nested too deeply") from None
-    except ValueError:
+    except (binascii.Error, UnicodeError, json.JSONDecodeError):
         position, digest = _read_old_style(token), None
+    except ValueError:
+        raise _not_a_resume_token("a number in it has too many digits") from None
     else:
         position, digest = _read_content(content)
 

@@ -29,7 +29,8 @@ from botocore.parsers import ResponseParserError
 
 from ._feature_ids import call_with_feature_id
 from ._iterators import PlainAsyncGenerator
-from ._paginator import MAX_IDS, check_client, get_paginator
+from ._paginator import check_client, get_paginator
+from ._query import MAX_IDS
 from ._schedule import Agenda, Outage, Schedule
 from .exceptions import (
     ExportFailedError,

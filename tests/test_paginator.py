@@ -1,6 +1,9 @@
 """Listings over the emulator: what is handed out, what is asked for, and where it goes on."""
 
+import base64
 import gc
+import json
+import re
 import warnings
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -10,6 +13,7 @@ import anyio
 import boto3
 import pytest
 from aiobotocore.session import get_session
+from botocore.context import start_as_current_context
 from botocore.exceptions import (
     ClientError,
     OperationNotPageableError,
@@ -17,6 +21,7 @@ from botocore.exceptions import (
     ParamValidationError,
 )
 from botocore.loaders import Loader
+from botocore.useragent import register_feature_id
 
 import aiodiscovery
 from aiodiscovery.emulator import Emulator
@@ -385,14 +390,33 @@ async def test_a_page_with_more_than_asked_is_cut_and_the_token_points_inside_it
     assert await ids_in(rest) == list(emulator.export_ids[7:])
 
 
-async def test_pages_that_a_token_skips_whole_are_not_handed_out(client: "Client") -> None:
+async def test_a_small_page_size_does_not_make_skipping_cost_requests(
+    client: "Client", emulator: Emulator
+) -> None:
     items = list_exports(client, PageSize=20).items()
     for _ in range(10):
         await anext(items)
+    emulator.clear_requests()
 
     rest = list_exports(client, StartingToken=items.resume_token, PageSize=4)
 
-    assert [len(page["exportsInfo"]) async for page in rest] == [2, 4, 4, 4, 1]
+    assert [len(page["exportsInfo"]) async for page in rest] == [4, 4, 4, 3]
+    assert [request["maxResults"] for request in asked(emulator)] == [14, 4, 4, 4]
+
+
+async def test_pages_that_a_token_skips_whole_are_not_handed_out(
+    client: "Client", emulator: Emulator
+) -> None:
+    emulator.add_exports(225)
+    content = {"nextToken": None, "boto_truncate_amount": 230}
+    token = base64.b64encode(json.dumps(content).encode()).decode()
+    emulator.inject_empty_page()
+
+    pages = list_exports(client, StartingToken=token, MaxItems=15)
+
+    # The empty page, on which nothing was skipped, is a page like any other.
+    assert [ids_of(page) async for page in pages] == [[], list(emulator.export_ids[230:245])]
+    assert [request.get("maxResults") for request in asked(emulator)] == [None, None, None, 45]
 
 
 # Resume tokens
@@ -457,6 +481,30 @@ async def test_the_token_follows_the_iteration_that_moved_last(
     await anext(first)
 
     assert pages.resume_token == first.resume_token != second.resume_token
+
+
+async def test_an_iteration_that_is_not_begun_leaves_the_token_alone(client: "Client") -> None:
+    pages = list_exports(client, PageSize=10)
+    first = pages.items()
+    await anext(first)
+
+    _ = pages.items(), pages.search("exportsInfo"), aiter(pages)
+
+    assert pages.resume_token == first.resume_token
+
+
+async def test_the_token_follows_an_iteration_whose_first_request_fails(
+    client: "Client", emulator: Emulator
+) -> None:
+    pages = list_exports(client, PageSize=10)
+    beginning = pages.resume_token
+    await anext(pages.items())
+    emulator.inject_error("InvalidParameterException", "no")
+
+    with pytest.raises(ClientError):
+        await anext(pages.items())
+
+    assert pages.resume_token == beginning
 
 
 # Loops
@@ -539,6 +587,24 @@ async def test_wrong_operation_parameters_are_refused_before_anything_is_sent(
     assert emulator.requests == ()
 
 
+@pytest.mark.parametrize("ids", [{"export-1": 1}.keys(), (each for each in ["export-1"])])
+async def test_ids_that_are_no_list_are_reported_as_botocore_does(
+    client: "Client", emulator: Emulator, ids: Any
+) -> None:
+    pages = aiodiscovery.get_paginator(client, "describe_export_tasks").paginate(exportIds=ids)
+
+    with pytest.raises(ParamValidationError, match="exportIds"):
+        await pages.build_full_result()
+    assert emulator.requests == ()
+
+
+async def test_operation_parameters_are_given_by_name(client: "Client") -> None:
+    paginator: Any = aiodiscovery.get_paginator(client, "describe_export_tasks")
+
+    with pytest.raises(TypeError, match="keyword arguments only"):
+        paginator.paginate(["export-1"])
+
+
 # More ids than one request takes
 
 
@@ -558,6 +624,17 @@ async def test_many_ids_are_one_listing(
         many_exports[100:200],
         many_exports[200:],
     ]
+
+
+async def test_many_old_exports_are_one_listing(
+    client: "Client", emulator: Emulator, many_exports: list[str]
+) -> None:
+    paginator = aiodiscovery.get_paginator(client, "describe_export_configurations")
+
+    pages = paginator.paginate(exportIds=many_exports)
+
+    assert [export["exportId"] async for export in pages.items()] == many_exports
+    assert [len(request["exportIds"]) for request in asked(emulator)] == [100, 100, 50]
 
 
 async def test_many_agents_are_one_listing(client: "Client", emulator: Emulator) -> None:
@@ -602,13 +679,16 @@ async def test_an_id_that_is_given_twice_comes_once(
     emulator.clear_requests()
 
     assert (
-        await ids_in(list_exports(client, *many_exports[:60], *many_exports[:60]))
-        == (many_exports[:60])
+        await ids_in(list_exports(client, *many_exports[:100], *many_exports[:60]))
+        == (many_exports[:100])
     )
     assert len(emulator.requests) == 1
 
 
-@pytest.mark.parametrize("other", [slice(1, None), slice(None, 100), slice(None, 0)])
+@pytest.mark.parametrize(
+    "other",
+    [slice(1, None), slice(None, 200), slice(None, 100), slice(None, 0), slice(None, None, -1)],
+)
 async def test_a_token_of_many_ids_is_refused_with_another_list(
     client: "Client", emulator: Emulator, many_exports: list[str], other: slice
 ) -> None:
@@ -634,6 +714,7 @@ async def test_many_ids_start_at_a_token_for_the_beginning(
 ) -> None:
     token = list_exports(client, *many_exports).resume_token
 
+    assert token == list_exports(client).resume_token
     assert await ids_in(list_exports(client, *many_exports, StartingToken=token)) == many_exports
 
 
@@ -661,12 +742,18 @@ async def test_a_closed_iterator_hands_out_nothing_and_keeps_its_token(
 
 
 async def test_throwing_into_an_iterator_raises_and_closes_it(client: "Client") -> None:
-    thrown: list[Any] = [(KeyError("stop"),), (KeyError,), (KeyError, KeyError("stop"))]
+    thrown: list[Any] = [
+        (KeyError("stop"),),
+        (KeyError,),
+        (KeyError, "stop"),
+        (KeyError, KeyError("stop")),
+    ]
     for arguments in thrown:
         items = list_exports(client).items()
         await anext(items)
-        with pytest.raises(KeyError):
+        with pytest.raises(KeyError) as caught:
             await items.athrow(*arguments)
+        assert caught.value.args == (() if arguments == (KeyError,) else ("stop",))
         assert [item async for item in items] == []
 
 
@@ -679,6 +766,8 @@ async def test_an_iterator_is_for_one_task_at_a_time(client: "Client", emulator:
         await anyio.wait_all_tasks_blocked()
         with pytest.raises(anyio.BusyResourceError):
             await anext(items)
+        with pytest.raises(anyio.BusyResourceError):
+            await items.aclose()
 
 
 async def test_an_iterator_that_is_dropped_warns_of_nothing(client: "Client") -> None:
@@ -710,6 +799,21 @@ async def test_requests_carry_the_feature_id_that_botocore_s_paginator_sends(
 
     plain, ours, botocores, plain_again = [request.user_agent for request in emulator.requests]
     assert ours == botocores != plain == plain_again
+
+
+async def test_the_feature_ids_of_the_caller_s_context_are_kept(
+    client: "Client", emulator: Emulator
+) -> None:
+    with start_as_current_context():
+        register_feature_id("WAITER")
+        await ids_in(list_exports(client))
+        await client.describe_export_tasks()
+
+    features = [re.search(r"m/(\S+)", each.user_agent) for each in emulator.requests]
+    both, outer = [set(each[1].split(",")) for each in features if each is not None]
+    # C and B: https://github.com/boto/botocore/blob/develop/botocore/useragent.py
+    assert both - outer == {"C"}
+    assert "B" in outer
 
 
 # PaginationConfig

@@ -117,6 +117,12 @@ async def test_base64_of_json_that_is_no_resume_token_is_refused(
         ("at 4___-3", "negative"),
         ("at___4___3", "once"),
         (base64.b64encode(b"[" * 100_000).decode(), "nested too deeply"),
+        (
+            base64.b64encode(
+                b'{"nextToken": "at 4", "boto_truncate_amount": %s}' % (b"9" * 5000)
+            ).decode(),
+            "too many digits",
+        ),
     ],
 )
 async def test_any_other_text_or_type_that_cannot_be_gone_on_from_is_refused(
@@ -142,6 +148,16 @@ async def test_tokens_are_written_as_botocore_writes_them(
     write = TokenEncoder().encode
     assert first.resume_token == write({"nextToken": None, "boto_truncate_amount": 4})
     assert second.resume_token == write({"nextToken": "at 8"})
+
+
+async def test_an_empty_token_of_the_service_ends_the_listing(
+    paginator: Any, listing: ScriptedListing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listing, "answer", lambda _: {"exportsInfo": [], "nextToken": ""})
+
+    pages = [page async for page in paginator.paginate()]
+
+    assert ["NextToken" in page for page in pages] == [False]
 
 
 async def test_a_token_that_stands_behind_the_last_id_is_refused(paginator: Any) -> None:

@@ -1,6 +1,6 @@
-"""The types of pages, items and parameters of each operation, for type checkers only."""
+# The types of pages, items and parameters of each operation, for type checkers only.
 
-from typing import Any, NotRequired, Protocol, Unpack
+from typing import NotRequired, Unpack
 
 from types_aiobotocore_discovery.type_defs import (
     AgentInfoTypeDef,
@@ -24,80 +24,60 @@ from types_aiobotocore_discovery.type_defs import (
     ListConfigurationsResponseTypeDef,
 )
 
-from ._paginator import PageIterator
-
+from ._paginator import PageIterator, Paginator
 
 class DescribeAgentsPage(DescribeAgentsResponseTypeDef):
     NextToken: NotRequired[str]
 
-
 class DescribeContinuousExportsPage(DescribeContinuousExportsResponseTypeDef):
     NextToken: NotRequired[str]
-
 
 class DescribeExportConfigurationsPage(DescribeExportConfigurationsResponseTypeDef):
     NextToken: NotRequired[str]
 
-
 class DescribeExportTasksPage(DescribeExportTasksResponseTypeDef):
     NextToken: NotRequired[str]
-
 
 class DescribeImportTasksPage(DescribeImportTasksResponseTypeDef):
     NextToken: NotRequired[str]
 
-
 class DescribeTagsPage(DescribeTagsResponseTypeDef):
     NextToken: NotRequired[str]
-
 
 class ListConfigurationsPage(ListConfigurationsResponseTypeDef):
     NextToken: NotRequired[str]
 
-
-class AnyPaginator(Protocol):
-    """What the paginators have in common, where the operation is not known."""
-
-    def paginate(self, *args: Any, **parameters: Any) -> PageIterator[Any, Any]: ...
-
-
-class DescribeAgentsPaginator(Protocol):
+class DescribeAgentsPaginator(Paginator):
     def paginate(
         self, **parameters: Unpack[DescribeAgentsRequestPaginateTypeDef]
     ) -> PageIterator[DescribeAgentsPage, AgentInfoTypeDef]: ...
 
-
-class DescribeContinuousExportsPaginator(Protocol):
+class DescribeContinuousExportsPaginator(Paginator):
     def paginate(
         self, **parameters: Unpack[DescribeContinuousExportsRequestPaginateTypeDef]
     ) -> PageIterator[DescribeContinuousExportsPage, ContinuousExportDescriptionTypeDef]: ...
 
-
-class DescribeExportConfigurationsPaginator(Protocol):
+class DescribeExportConfigurationsPaginator(Paginator):
     def paginate(
         self, **parameters: Unpack[DescribeExportConfigurationsRequestPaginateTypeDef]
     ) -> PageIterator[DescribeExportConfigurationsPage, ExportInfoTypeDef]: ...
 
-
-class DescribeExportTasksPaginator(Protocol):
+class DescribeExportTasksPaginator(Paginator):
     def paginate(
         self, **parameters: Unpack[DescribeExportTasksRequestPaginateTypeDef]
     ) -> PageIterator[DescribeExportTasksPage, ExportInfoTypeDef]: ...
 
-
-class DescribeImportTasksPaginator(Protocol):
+class DescribeImportTasksPaginator(Paginator):
     def paginate(
         self, **parameters: Unpack[DescribeImportTasksRequestPaginateTypeDef]
     ) -> PageIterator[DescribeImportTasksPage, ImportTaskTypeDef]: ...
 
-
-class DescribeTagsPaginator(Protocol):
+class DescribeTagsPaginator(Paginator):
     def paginate(
         self, **parameters: Unpack[DescribeTagsRequestPaginateTypeDef]
     ) -> PageIterator[DescribeTagsPage, ConfigurationTagTypeDef]: ...
 
-
-class ListConfigurationsPaginator(Protocol):
+class ListConfigurationsPaginator(Paginator):
     def paginate(
         self, **parameters: Unpack[ListConfigurationsRequestPaginateTypeDef]
     ) -> PageIterator[ListConfigurationsPage, dict[str, str]]: ...
