@@ -4,32 +4,38 @@ botocore keeps the feature ids of a call in a context variable. The modules that
 themselves private, but nothing else reaches it: this is the only place that uses them.
 """
 
-from collections.abc import Awaitable, Callable
 from functools import cache
 from typing import Any
 
 from botocore.context import ClientContext, get_context, reset_context, set_context
 from botocore.useragent import register_feature_id
 
-__all__ = ["call_with_feature_id"]
+__all__ = ["FeatureId"]
 
 
-async def call_with_feature_id(
-    feature_id: str, method: Callable[..., Awaitable[Any]], parameters: dict[str, Any]
-) -> Any:
-    """Return what the client's method answers, called with a feature id of botocore's.
+class FeatureId:
+    """A feature id, for one call after the other.
 
     :param feature_id: a name that botocore knows, such as ``PAGINATOR`` or ``WAITER``.
     """
-    outer: ClientContext | None = get_context()
-    features = set(_short(feature_id))
-    if outer is not None:
-        features |= outer.features
-    token = set_context(ClientContext(features=features))
-    try:
-        return await method(**parameters)
-    finally:
-        reset_context(token)
+
+    __slots__ = ("_context", "_ids", "_token")
+
+    def __init__(self, feature_id: str) -> None:
+        self._ids = _short(feature_id)
+        self._context = ClientContext()
+        self._token: Any = None
+
+    def add(self) -> None:
+        """Let the call that follows carry it, and what the caller's context has."""
+        outer: ClientContext | None = get_context()
+        # A new set each time: botocore adds what else it finds out about a call.
+        self._context.features = {*self._ids} if outer is None else outer.features | self._ids
+        self._token = set_context(self._context)
+
+    def remove(self) -> None:
+        """End what ``add()`` began."""
+        reset_context(self._token)
 
 
 @cache

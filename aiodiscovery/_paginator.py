@@ -16,7 +16,7 @@ from anyio import BusyResourceError
 from botocore.client import BaseClient
 from botocore.exceptions import OperationNotPageableError
 
-from ._feature_ids import call_with_feature_id
+from ._feature_ids import FeatureId
 from ._iterators import PlainAsyncGenerator
 from ._query import MAX_IDS, MAX_PAGE_SIZE, Operation, Page, Query
 from ._resume_token import BEGINNING, IdChunks, Position, read_resume_token
@@ -206,56 +206,52 @@ class PageSource(Protocol):
     """Where an iteration gets its pages from."""
 
     async def next_page(self) -> Page | None:
-        """Return the page that comes next, None if there is none.
+        """Return the next page, None where there is none.
 
-        It comes next until ``advance()`` is called, and after an error or a cancellation too.
+        An error or a cancellation skips nothing: the page that it took away is still the next.
         """
-
-    def advance(self, page: Page) -> None:
-        """Go on behind the page that came."""
 
 
 class DirectSource(PageSource):
     """Asks for a page when it is wanted."""
 
-    __slots__ = ("_position", "_query", "_remaining", "_seen")
-
     def __init__(self, query: Query) -> None:
         self._query = query
         self._position: Position | None = query.start
         self._remaining = query.max_items
+        self._feature_id = FeatureId("PAGINATOR")
         #: The service's tokens that have been asked with, in the current chunk.
-        self._seen: set[str | None] = set()
+        self._seen = set[str]()
 
     async def next_page(self) -> Page | None:
-        position, remaining = self._position, self._remaining
-        if position is None or remaining == 0:
-            return None
-        response = await ask_for_page(self._query, position, remaining, self._seen)
-        return self._query.cut(response, position, remaining)
-
-    def advance(self, page: Page) -> None:
-        position, after = self._position, page.after
-        if after is not None and position is not None:
-            if after.chunk != position.chunk:
+        query, position, remaining = self._query, self._position, self._remaining
+        while position is not None and remaining != 0:
+            if position.service_token in self._seen:
+                raise loop_error()
+            self._feature_id.add()
+            try:
+                response = await query.method(**query.request(position, remaining))
+            finally:
+                self._feature_id.remove()
+            page = query.cut(response, position, remaining)
+            after = query.following(response, position) if page is None else page[3]
+            if after is None or after.chunk != position.chunk:
                 self._seen.clear()
             elif position.service_token is not None:
                 self._seen.add(position.service_token)
-        self._position = after
-        if self._remaining is not None:
-            self._remaining -= page.size
+            self._position = position = after
+            if page is not None:
+                if remaining is not None:
+                    self._remaining = remaining - page[2]
+                return page
+        return None
 
 
-async def ask_for_page(
-    query: Query, position: Position, remaining: int | None, seen: set[str | None]
-) -> Any:
-    """Return the service's answer, unless its token was asked with before in this run."""
-    if position.service_token in seen:
-        raise PaginationLoopError(
-            message="the service sent a token that it had sent before in this run"
-        )
-    request = query.request(position, remaining)
-    return await call_with_feature_id("PAGINATOR", query.method, request)
+def loop_error() -> PaginationLoopError:
+    """Make the error for a token that was asked with before in this run."""
+    return PaginationLoopError(
+        message="the service sent a token that it had sent before in this run"
+    )
 
 
 class _Cursor:
@@ -288,10 +284,6 @@ class _Cursor:
     def resume_token(self) -> str | None:
         return self._query.resume_token(self.position)
 
-    def turn_to(self, page: Page, left: Iterator[Any]) -> None:
-        _, self.before, self.size, self.after, _ = page
-        self.left = left
-
     def close(self) -> None:
         self.after = self.position
         self.left = iter(())
@@ -305,6 +297,34 @@ class Latest:
     def __init__(self) -> None:
         self.cursor: _Cursor | None = None
 
+    def follow(self, cursor: _Cursor) -> None:
+        """Note that an iteration is begun, or hands something out."""
+        overtaken = self.cursor
+        if overtaken is not cursor:
+            if overtaken is not None and not isinstance(overtaken.left, _Overtaken):
+                overtaken.left = _Overtaken(self, overtaken)
+            self.cursor = cursor
+
+
+class _Overtaken(Iterator[Any]):
+    """What is left of an iteration's page, from when another iteration was the latest.
+
+    Only here handing out has to be noted: nothing would be as cheap as not noting it at all.
+    """
+
+    def __init__(self, latest: Latest, cursor: _Cursor) -> None:
+        self._latest = latest
+        self._cursor = cursor
+        self._left = cursor.left
+
+    def __next__(self) -> Any:
+        value = next(self._left)
+        self._latest.follow(self._cursor)
+        return value
+
+    def __length_hint__(self) -> int:
+        return length_hint(self._left)
+
 
 class ResumableIterator(PlainAsyncGenerator[T]):
     """An asynchronous iterator that knows how to go on from where it stands.
@@ -315,7 +335,7 @@ class ResumableIterator(PlainAsyncGenerator[T]):
     the first one waits for it gets :exc:`anyio.BusyResourceError`.
     """
 
-    __slots__ = ("_begun", "_busy", "_closed", "_cursor", "_latest", "_source", "_unpack")
+    __slots__ = ("_begun", "_busy", "_closed", "_cursor", "_latest", "_page", "_source", "_unpack")
 
     def __init__(
         self,
@@ -331,6 +351,7 @@ class ResumableIterator(PlainAsyncGenerator[T]):
         self._latest = latest
         self._unpack = unpack
         self._begun = self._busy = self._closed = False
+        self._page: Page | None = None
 
     @property
     def resume_token(self) -> str | None:
@@ -346,43 +367,40 @@ class ResumableIterator(PlainAsyncGenerator[T]):
         while True:
             value: T
             for value in cursor.left:
-                self._latest.cursor = cursor
                 return value
             if not await self._turn_the_page():
                 raise StopAsyncIteration
 
     async def _turn_the_page(self) -> bool:
         """Go on to the next page; False where there is none."""
-        self._enter()
+        if self._busy:
+            raise BusyResourceError("iterating over")
+        self._busy = True
         try:
             if not self._begun:
                 self._begun = True
-                self._latest.cursor = self._cursor
-            while not self._closed:
-                page = await self._source.next_page()
-                if page is None:
-                    break
-                left = iter(()) if page.skipped else self._unpack(page.response)
-                # Nothing can fail any more: the page counts as asked for.
-                self._source.advance(page)
-                self._cursor.turn_to(page, left)
-                if not page.skipped:
-                    return True
-            return False
+                self._latest.follow(self._cursor)
+            if self._page is None and not self._closed:
+                self._page = await self._source.next_page()
+            if self._page is None:
+                return False
+            response, before, size, after = self._page
+            left = self._unpack(response)
+            # One that cannot be unpacked stays the next page.
+            self._page = None
+            cursor = self._cursor
+            cursor.before, cursor.size, cursor.after, cursor.left = before, size, after, left
+            self._latest.follow(cursor)
+            return True
         finally:
             self._busy = False
 
     async def aclose(self) -> None:
         """End the iteration. Nothing needs this; ``contextlib.aclosing()`` calls it."""
-        self._enter()
-        self._busy = False
-        self._closed = True
-        self._cursor.close()
-
-    def _enter(self) -> None:
         if self._busy:
             raise BusyResourceError("iterating over")
-        self._busy = True
+        self._closed = True
+        self._cursor.close()
 
 
 class PageIterator(Generic[PageT, ItemT]):

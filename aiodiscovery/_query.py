@@ -2,7 +2,8 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from functools import partial
+from typing import Any, NamedTuple, TypeAlias
 
 from ._resume_token import IdChunks, Position, write_resume_token
 
@@ -20,18 +21,13 @@ class Operation(NamedTuple):
     ids_parameter: str | None = None
 
 
-class Page(NamedTuple):
-    """What may be handed out of an answer."""
+# What Position() does, in half the time: every page has one.
+_position: Callable[[tuple[str, int, int]], Position] = partial(tuple.__new__, Position)
 
-    response: dict[str, Any]
-    #: Where its first item stands.
-    before: Position
-    #: How many items it has.
-    size: int
-    #: Where the listing goes on behind it; None where nothing is left.
-    after: Position | None
-    #: Whether all that came was to be skipped.
-    skipped: bool
+#: What may be handed out of an answer: the response, cut; where its first item stands; how many
+#: items it has; and where the listing goes on behind it, None where nothing is left. A plain tuple,
+#: because making anything else takes a tenth of the time that a page costs.
+Page: TypeAlias = tuple[dict[str, Any], Position, int, Position | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,28 +85,31 @@ class Query:
             if skip:
                 # The token may have been cut from a larger page than this: carry the rest over.
                 skip = max(skip - len(response.get(self.operation.result_key) or ()), 0)
-            return Position(service_token, skip, chunk)
-        if chunk + 1 < self.chunks:
-            return Position(None, 0, chunk + 1)
-        return None
+            return _position((service_token, skip, chunk))
+        return Position(None, 0, chunk + 1) if chunk + 1 < self.chunks else None
 
-    def cut(self, response: dict[str, Any], position: Position, remaining: int | None) -> Page:
-        """Cut what came from a position to what may be handed out of it."""
-        service_token, skip, chunk = position
+    def cut(
+        self, response: dict[str, Any], position: Position, remaining: int | None
+    ) -> Page | None:
+        """Cut what came from a position to what may be handed out of it.
+
+        :return: None if there are items, and all of them are to be skipped.
+        """
         key = self.operation.result_key
+        items = response.get(key) or ()
+        first, last = 0, len(items)
+        after = self.following(response, position)
+        if position.skip and items:
+            first = position.skip
+            if first >= last:
+                return None
+        if remaining is not None and remaining < last - first:
+            last = first + remaining
+            after = Position(position.service_token, last, position.chunk)
         page = response.copy()
-        items = page.get(key) or ()
-        count = len(items)
-        first = min(skip, count)
-        last = count if remaining is None else min(count, first + remaining)
-        if last - first < count:
-            page[key] = items[first:last]
         page.pop("nextToken", None)
-        if last < count:
-            after: Position | None = Position(service_token, last, chunk)
-        else:
-            after = self.following(response, position)
+        if last - first < len(items):
+            page[key] = items[first:last]
         if after is not None:
-            page["NextToken"] = self.resume_token(after)
-        before = position if first == skip else Position(service_token, first, chunk)
-        return Page(page, before, last - first, after, 0 < count == first)
+            page["NextToken"] = write_resume_token(after, self.id_chunks)
+        return page, position, last - first, after

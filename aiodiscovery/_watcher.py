@@ -27,7 +27,7 @@ from botocore.exceptions import (
 from botocore.exceptions import ConnectionError as BotoConnectionError
 from botocore.parsers import ResponseParserError
 
-from ._feature_ids import call_with_feature_id
+from ._feature_ids import FeatureId
 from ._iterators import PlainAsyncGenerator
 from ._paginator import check_client, get_paginator
 from ._query import MAX_IDS
@@ -556,7 +556,12 @@ class ExportWatcher:
         pages = self._paginator.paginate(
             exportIds=export_ids, PaginationConfig={"PageSize": MAX_IDS}
         )
-        result = await call_with_feature_id("WAITER", pages.build_full_result, {})
+        feature_id = FeatureId("WAITER")
+        feature_id.add()
+        try:
+            result = await pages.build_full_result()
+        finally:
+            feature_id.remove()
         return {info["exportId"]: info for info in result["exportsInfo"]}
 
     def _take_in(self, exports: list[_Export], infos: "Mapping[str, ExportInfoTypeDef]") -> None:
