@@ -1,7 +1,8 @@
 """Read the AWS Application Discovery Service from asynchronous programs."""
 
 from ._client import create_client
-from ._paginator import PageIterator, Paginator, ResumableIterator, get_paginator
+from ._describe import describe_exports
+from ._paginator import PageIterator, Paginator, ReadAhead, ResumableIterator, get_paginator
 from ._watcher import ExportUpdate, ExportWatcher, wait_for_exports
 from .exceptions import (
     ExportFailedError,
@@ -25,10 +26,12 @@ __all__ = [
     "PaginationLoopError",
     "Paginator",
     "PollingError",
+    "ReadAhead",
     "ResumableIterator",
     "WatchError",
     "WatcherClosedError",
     "create_client",
+    "describe_exports",
     "get_paginator",
     "wait_for_exports",
 ]

@@ -1,31 +1,34 @@
 """The paginator: listings as asynchronous iterators of pages and of items.
 
 A ``PageIterator`` describes a query and never changes. Each iteration over it is a run of its own:
-a source asks for the pages, ``ResumableIterator`` hands out what is on them and knows where to go
-on from.
+a ``PageSource`` asks for the pages, ``ResumableIterator`` hands out what is on them and knows where
+to go on from.
 """
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 from copy import deepcopy
 from operator import length_hint
-from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeVar, overload
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeVar, overload
 
 import jmespath
 from aiobotocore.client import AioBaseClient
-from anyio import BusyResourceError
+from anyio import BusyResourceError, create_task_group
 from botocore.client import BaseClient
 from botocore.exceptions import OperationNotPageableError
 
-from ._feature_ids import FeatureId
+from ._background import leave
 from ._iterators import PlainAsyncGenerator
 from ._query import MAX_IDS, MAX_PAGE_SIZE, Operation, Page, Query
 from ._resume_token import BEGINNING, IdChunks, Position, read_resume_token
-from .exceptions import PaginationLoopError
+from ._sources import AheadSource, DirectSource, PageSource
 
 if TYPE_CHECKING:
+    from anyio.abc import TaskGroup
+
     from . import _types  # pyright: ignore[reportMissingModuleSource]  # a stub only
 
-__all__ = ["PageIterator", "Paginator", "ResumableIterator", "get_paginator"]
+__all__ = ["PageIterator", "Paginator", "ReadAhead", "ResumableIterator", "get_paginator"]
 
 PageT = TypeVar("PageT")
 ItemT = TypeVar("ItemT")
@@ -200,58 +203,6 @@ def _whole_number(
         allowed = f"of at least {minimum}" if maximum is None else f"from {minimum} to {maximum}"
         raise ValueError(f"{name} must be a whole number {allowed}, not {value!r}")
     return number
-
-
-class PageSource(Protocol):
-    """Where an iteration gets its pages from."""
-
-    async def next_page(self) -> Page | None:
-        """Return the next page, None where there is none.
-
-        An error or a cancellation skips nothing: the page that it took away is still the next.
-        """
-
-
-class DirectSource(PageSource):
-    """Asks for a page when it is wanted."""
-
-    def __init__(self, query: Query) -> None:
-        self._query = query
-        self._position: Position | None = query.start
-        self._remaining = query.max_items
-        self._feature_id = FeatureId("PAGINATOR")
-        #: The service's tokens that have been asked with, in the current chunk.
-        self._seen = set[str]()
-
-    async def next_page(self) -> Page | None:
-        query, position, remaining = self._query, self._position, self._remaining
-        while position is not None and remaining != 0:
-            if position.service_token in self._seen:
-                raise loop_error()
-            self._feature_id.add()
-            try:
-                response = await query.method(**query.request(position, remaining))
-            finally:
-                self._feature_id.remove()
-            page = query.cut(response, position, remaining)
-            after = query.following(response, position) if page is None else page[3]
-            if after is None or after.chunk != position.chunk:
-                self._seen.clear()
-            elif position.service_token is not None:
-                self._seen.add(position.service_token)
-            self._position = position = after
-            if page is not None:
-                if remaining is not None:
-                    self._remaining = remaining - page[2]
-                return page
-        return None
-
-
-def loop_error() -> PaginationLoopError:
-    """Make the error for a token that was asked with before in this run."""
-    return PaginationLoopError(
-        message="the service sent a token that it had sent before in this run"
-    )
 
 
 class _Cursor:
@@ -465,17 +416,41 @@ class PageIterator(Generic[PageT, ItemT]):
         that returns moves :attr:`resume_token`: what an error or a cancellation took away has not
         been handed out.
         """
+        # Of its own, so that its pages don't count as handed out before all are there.
         latest = Latest()
         pages = self._iterate(_as_one, latest)
         result_key = self._query.operation.result_key
         items: list[Any] = []
         async for page in pages:
             items += page.get(result_key) or ()
-        self._latest.cursor = latest.cursor
+        if latest.cursor is not None:
+            self._latest.follow(latest.cursor)
         result: dict[str, Any] = {result_key: items}
         if pages.resume_token is not None:
             result["NextToken"] = pages.resume_token
         return result
+
+    def prefetch(self, pages: int = 2) -> "ReadAhead[PageT, ItemT]":
+        """Read ahead: ask for the next pages while the caller works on the one it has.
+
+        ::
+
+            async with pages.prefetch() as ahead:
+                async for page in ahead:  # or ahead.items()
+                    ...
+
+        All comes as it does without: the order, ``MaxItems``, ``NextToken``, resume tokens, and an
+        error when its page is the next. The requests for more than 100 ids are made at the same
+        time. Leaving the block, by cancellation too, ends what is under way and asks for nothing
+        more; :attr:`resume_token` is right after the last page or item handed out.
+
+        :param pages: how many pages to ask for ahead, and how many requests to make at the same
+            time, at most.
+        :raises ValueError: if ``pages`` is no whole number of at least 1.
+        """
+        if type(pages) is not int or pages < 1:
+            raise ValueError(f"pages must be a whole number of at least 1, not {pages!r}")
+        return ReadAhead(self._query, self._latest, pages)
 
     def _iterate(
         self,
@@ -486,8 +461,52 @@ class PageIterator(Generic[PageT, ItemT]):
     ) -> ResumableIterator[Any]:
         query = self._query
         return ResumableIterator(
-            query, DirectSource(query), latest or self._latest, unpack, of_items=of_items
+            query, self._source(), latest or self._latest, unpack, of_items=of_items
         )
+
+    def _source(self) -> PageSource:
+        return DirectSource(self._query)
+
+
+class ReadAhead(PageIterator[PageT, ItemT]):
+    """A listing whose next pages are asked for while the caller works on the one it has.
+
+    Got from :meth:`PageIterator.prefetch`, and entered with ``async with``, once. Within the block
+    it is what the ``PageIterator`` is, down to every page, error and resume token.
+    """
+
+    def __init__(self, query: Query, latest: Latest, pages: int) -> None:
+        self._query = query
+        self._latest = latest
+        self._pages = pages
+        self._tasks: TaskGroup | None = None
+        self._open = False
+
+    async def __aenter__(self) -> Self:
+        if self._tasks is not None:
+            raise RuntimeError("a ReadAhead can be entered only once")
+        self._tasks = create_task_group()
+        await self._tasks.__aenter__()
+        self._open = True
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool | None:
+        assert self._tasks is not None  # noqa: S101  # it was entered
+        self._open = False
+        return await leave(self._tasks, exc_type, exc, traceback)
+
+    def _source(self) -> PageSource:
+        return AheadSource(self._query, self._start, lambda: self._open, self._pages)
+
+    def _start(self, function: Callable[..., Coroutine[Any, Any, None]], *args: Any) -> None:
+        if self._tasks is None or not self._open:
+            raise RuntimeError("iterate within `async with pages.prefetch() as ahead:`")
+        self._tasks.start_soon(function, *args, name="aiodiscovery.prefetch")
 
 
 def _as_one(page: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -88,6 +88,14 @@ class Query:
             return _position((service_token, skip, chunk))
         return Position(None, 0, chunk + 1) if chunk + 1 < self.chunks else None
 
+    def size(self, position: Position, response: dict[str, Any]) -> int:
+        """Return how many items of an answer are not to be skipped."""
+        return max(len(response.get(self.operation.result_key) or ()) - position.skip, 0)
+
+    def most_items(self, position: Position) -> int:
+        """Return how many items a chunk of the ids has at most."""
+        return 0 if self.id_chunks is None else len(self.id_chunks.chunks[position.chunk])
+
     def cut(
         self, response: dict[str, Any], position: Position, remaining: int | None
     ) -> Page | None:

@@ -27,9 +27,11 @@ from botocore.exceptions import (
 from botocore.exceptions import ConnectionError as BotoConnectionError
 from botocore.parsers import ResponseParserError
 
+from ._background import leave
+from ._describe import check_ids, describe_exports
 from ._feature_ids import FeatureId
 from ._iterators import PlainAsyncGenerator
-from ._paginator import check_client, get_paginator
+from ._paginator import check_client
 from ._query import MAX_IDS
 from ._schedule import Agenda, Outage, Schedule
 from .exceptions import (
@@ -249,7 +251,7 @@ class ExportWatcher:
             raise ValueError(
                 f"max_concurrency must be a whole number of at least 1, not {max_concurrency!r}"
             )
-        self._paginator = get_paginator(client, "describe_export_tasks")
+        self._client = client
         self._schedule = Schedule(min_delay, max_delay)
         self._max_concurrency = max_concurrency
         self._not_found_timeout = not_found_timeout
@@ -286,14 +288,10 @@ class ExportWatcher:
     ) -> bool | None:
         assert self._tasks is not None  # noqa: S101  # it was entered
         self._close(lambda: WatcherClosedError("the watcher was left while this wait went on"))
-        if exc is None or isinstance(exc, anyio.get_cancelled_exc_class()):
-            swallowed = await self._tasks.__aexit__(exc_type, exc, traceback)
-            if self._crash is not None and (exc is None or swallowed):
-                raise self._crash
-            return swallowed
-        # The block's own exception: a task group that sees one wraps it.
-        await self._tasks.__aexit__(None, None, None)
-        return False
+        swallowed = await leave(self._tasks, exc_type, exc, traceback)
+        if self._crash is not None and (exc is None or swallowed):
+            raise self._crash
+        return swallowed
 
     async def wait(self, export_id: str, timeout: float | None = None) -> "ExportInfoTypeDef":  # noqa: ASYNC109  # a last poll precedes it
         """Wait until an export has ended.
@@ -362,7 +360,7 @@ class ExportWatcher:
         *,
         of_updates: bool,
     ) -> _Subscription:
-        ids = _check_ids(export_ids)
+        ids = check_ids(export_ids)
         deadline = math.inf
         if timeout is not None:
             _check_number("timeout", timeout)
@@ -553,16 +551,12 @@ class ExportWatcher:
             self._give_up(exports, started, error)
 
     async def _describe(self, export_ids: list[str]) -> "Mapping[str, ExportInfoTypeDef]":
-        pages = self._paginator.paginate(
-            exportIds=export_ids, PaginationConfig={"PageSize": MAX_IDS}
-        )
         feature_id = FeatureId("WAITER")
         feature_id.add()
         try:
-            result = await pages.build_full_result()
+            return await describe_exports(self._client, export_ids)
         finally:
             feature_id.remove()
-        return {info["exportId"]: info for info in result["exportsInfo"]}
 
     def _take_in(self, exports: list[_Export], infos: "Mapping[str, ExportInfoTypeDef]") -> None:
         now = anyio.current_time()
@@ -742,19 +736,6 @@ def _name(export_ids: Collection[str]) -> str:
     """Name exports in a message that stays short."""
     first, *others = export_ids
     return f"export {first}" + (f" and {len(others)} more" if others else "")
-
-
-def _check_ids(export_ids: Iterable[Any]) -> tuple[str, ...]:
-    if isinstance(export_ids, str):
-        raise ValueError("export_ids must be several ids, not one string")  # noqa: TRY004
-    ids = tuple(dict.fromkeys(export_ids))
-    for each in ids:
-        # The service refuses a whole request for one id that is none.
-        if not isinstance(each, str) or not 0 < len(each) <= 200 or any(map(str.isspace, each)):
-            raise ValueError(
-                f"an export id is a string of 1 to 200 characters without spaces, not {each!r}"
-            )
-    return ids
 
 
 def _check_number(name: str, value: Any) -> None:

@@ -1,0 +1,56 @@
+"""Many exports at once, by their ids."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from ._paginator import get_paginator
+from ._query import MAX_PAGE_SIZE
+
+if TYPE_CHECKING:
+    from aiobotocore.client import AioBaseClient
+    from types_aiobotocore_discovery.type_defs import ExportInfoTypeDef
+
+__all__ = ["check_ids", "describe_exports"]
+
+
+async def describe_exports(
+    client: "AioBaseClient", export_ids: Iterable[str], *, max_concurrency: int = 8
+) -> "dict[str, ExportInfoTypeDef]":
+    """Describe any number of exports, with requests for up to 100 at the same time.
+
+    An error or a cancellation ends the requests that are under way.
+
+    :param client: an aiobotocore client for ``discovery``.
+    :param max_concurrency: how many requests to make at the same time, at most.
+    :return: the ExportInfos by id, in the order asked; an id that is given twice is one export,
+        and one that the service does not know is left out.
+    :raises botocore.exceptions.BotoCoreError: as botocore raises it, as is ``ClientError``.
+    :raises ValueError: if there is something else than export ids, ``max_concurrency`` is no whole
+        number of at least 1, or the client is for another service.
+    """
+    if type(max_concurrency) is not int or max_concurrency < 1:
+        raise ValueError(
+            f"max_concurrency must be a whole number of at least 1, not {max_concurrency!r}"
+        )
+    paginator = get_paginator(client, "describe_export_tasks")
+    ids = check_ids(export_ids)
+    if not ids:
+        return {}
+    pages = paginator.paginate(exportIds=ids, PaginationConfig={"PageSize": MAX_PAGE_SIZE})
+    async with pages.prefetch(max_concurrency) as ahead:
+        found = {info["exportId"]: info async for info in ahead.items()}
+    return {each: found[each] for each in ids if each in found}
+
+
+def check_ids(export_ids: Iterable[Any]) -> tuple[str, ...]:
+    """Return the ids, each once; raise ValueError if there is something else among them."""
+    if isinstance(export_ids, str):
+        raise ValueError("export_ids must be several ids, not one string")  # noqa: TRY004
+    ids = tuple(dict.fromkeys(export_ids))
+    for each in ids:
+        # The service refuses a whole request for one id that is none.
+        if not isinstance(each, str) or not 0 < len(each) <= 200 or any(map(str.isspace, each)):
+            raise ValueError(
+                f"an export id is a string of 1 to 200 characters without spaces, not {each!r}"
+            )
+    return ids

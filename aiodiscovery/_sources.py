@@ -1,0 +1,198 @@
+"""Where iterations get their pages from: this is what asks the service for listings."""
+
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import anyio
+
+from ._feature_ids import FeatureId
+from ._query import MAX_PAGE_SIZE, Page, Query
+from ._resume_token import Position
+from .exceptions import PaginationLoopError
+
+__all__ = ["AheadSource", "DirectSource", "PageSource"]
+
+
+class PageSource(Protocol):
+    """Gives the pages of a listing, one after another."""
+
+    async def next_page(self) -> Page | None:
+        """Return the next page, None where there is none.
+
+        An error or a cancellation skips nothing: the page that it took away is still the next.
+        """
+
+
+class DirectSource(PageSource):
+    """Asks for a page when it is wanted."""
+
+    def __init__(self, query: Query) -> None:
+        self._query = query
+        self._position: Position | None = query.start
+        self._remaining = query.max_items
+        self._feature_id = FeatureId("PAGINATOR")
+        #: The service's tokens that have been asked with, in the current chunk.
+        self._seen = set[str]()
+
+    async def next_page(self) -> Page | None:
+        query, position, remaining = self._query, self._position, self._remaining
+        while position is not None and remaining != 0:
+            if position.service_token in self._seen:
+                raise _loop_error()
+            self._feature_id.add()
+            try:
+                response = await query.method(**query.request(position, remaining))
+            finally:
+                self._feature_id.remove()
+            page = query.cut(response, position, remaining)
+            after = query.following(response, position) if page is None else page[3]
+            if after is None or after.chunk != position.chunk:
+                self._seen.clear()
+            elif position.service_token is not None:
+                self._seen.add(position.service_token)
+            self._position = position = after
+            if page is not None:
+                if remaining is not None:
+                    self._remaining = remaining - page[2]
+                return page
+        return None
+
+
+class _Chunk:
+    """What was asked and answered of one chunk of the ids; of the whole listing, if it has none."""
+
+    __slots__ = ("answers", "asking", "failed", "position", "seen")
+
+    def __init__(self, position: Position) -> None:
+        #: What to ask for next; None at the end.
+        self.position: Position | None = position
+        self.asking = False
+        #: Whether the latest request failed; it is made again when the caller asks again.
+        self.failed = False
+        #: What is not handed out yet: answers with what they answer, and an error at the end.
+        self.answers: deque[tuple[Position, dict[str, Any]] | Exception] = deque()
+        #: The service's tokens that have been asked with.
+        self.seen = set[str | None]()
+
+    @property
+    def may_ask(self) -> bool:
+        return self.position is not None and not self.asking and not self.failed
+
+    @property
+    def over(self) -> bool:
+        return self.position is None and not self.answers
+
+
+class AheadSource(PageSource):
+    """Asks for the next pages before they are wanted, those of several chunks at once.
+
+    :param start: starts a task beside the caller's; raises RuntimeError where none may run.
+    :param pages: how many pages to ask for before they are wanted.
+    """
+
+    def __init__(
+        self, query: Query, start: Callable[..., None], is_open: Callable[[], bool], pages: int
+    ) -> None:
+        self._query = query
+        self._start = start
+        self._is_open = is_open
+        self._pages = pages
+        self._remaining = query.max_items
+        first = query.start.chunk
+        self._chunks = deque(
+            _Chunk(query.start if number == first else Position(chunk=number))
+            for number in range(first, query.chunks)
+        )
+        #: How many pages are asked for, or came and are not handed out.
+        self._ahead = 0
+        self._changed = anyio.Event()
+
+    async def next_page(self) -> Page | None:
+        if self._chunks and not self._chunks[0].answers:
+            self._chunks[0].failed = False
+        while self._chunks and self._remaining != 0:
+            chunk = self._chunks[0]
+            if chunk.over:
+                self._chunks.popleft()
+            elif chunk.answers:
+                page = self._take(chunk)
+                if page is not None:
+                    return page
+            else:
+                self._changed = anyio.Event()
+                self._ask_ahead()
+                await self._changed.wait()
+        return None
+
+    def _take(self, chunk: _Chunk) -> Page | None:
+        answer = chunk.answers.popleft()
+        self._ahead -= 1
+        if isinstance(answer, Exception):
+            try:
+                raise answer
+            finally:
+                del answer  # it holds this frame
+        position, response = answer
+        page = self._query.cut(response, position, self._remaining)
+        if page is not None and self._remaining is not None:
+            self._remaining -= page[2]
+        self._ask_ahead()
+        return page
+
+    def _ask_ahead(self) -> None:
+        """Start the requests that are certain to be needed and for which there is room."""
+        query, remaining, certain = self._query, self._remaining, True
+        full = query.page_size or MAX_PAGE_SIZE
+        for chunk in self._chunks:
+            if self._ahead >= self._pages or remaining == 0:
+                return
+            if remaining is not None:
+                remaining = max(remaining - self._items_in(chunk), 0)
+            # Where it is not known how many items come before, MaxItems must not matter yet.
+            if chunk.may_ask and (remaining is None or remaining >= (1 if certain else full)):
+                chunk.asking = True
+                self._ahead += 1
+                self._start(self._ask, chunk, chunk.position, remaining)
+            if remaining is not None and not chunk.over and chunk.position is not None:
+                certain = False
+                remaining = max(remaining - query.most_items(chunk.position), 0)
+
+    def _items_in(self, chunk: _Chunk) -> int:
+        return sum(
+            self._query.size(*answer) for answer in chunk.answers if isinstance(answer, tuple)
+        )
+
+    async def _ask(self, chunk: _Chunk, position: Position, remaining: int | None) -> None:
+        query = self._query
+        answer: tuple[Position, dict[str, Any]] | Exception | None = None
+        try:
+            if position.service_token in chunk.seen:
+                raise _loop_error()  # noqa: TRY301  # as the answer
+            feature_id = FeatureId("PAGINATOR")
+            feature_id.add()
+            response = await query.method(**query.request(position, remaining))
+            after = query.following(response, position)
+            answer = (position, response)
+        except Exception as error:  # noqa: BLE001  # raised when its turn comes
+            answer = error
+            chunk.failed = True
+        else:
+            if position.service_token is not None:
+                chunk.seen.add(position.service_token)
+            chunk.position = after if after is not None and after.chunk == position.chunk else None
+        finally:
+            chunk.asking = False
+            if answer is None:
+                self._ahead -= 1
+            else:
+                chunk.answers.append(answer)
+            self._changed.set()
+        if self._is_open():
+            self._ask_ahead()
+
+
+def _loop_error() -> PaginationLoopError:
+    return PaginationLoopError(
+        message="the service sent a token that it had sent before in this run"
+    )

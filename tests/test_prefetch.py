@@ -1,0 +1,301 @@
+"""Reading ahead: what comes is what comes without, sooner."""
+
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import pytest
+from anyio.from_thread import BlockingPortal, start_blocking_portal
+from botocore.exceptions import ClientError, EndpointConnectionError
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from scripted import EVENT, ScriptedListing
+
+import aiodiscovery
+from aiodiscovery.emulator import Emulator
+
+if TYPE_CHECKING:
+    from types_aiobotocore_discovery.client import ApplicationDiscoveryServiceClient as Client
+
+MANY = [f"export-{number}" for number in range(250)]
+
+
+def list_exports(
+    client: "Client", *ids: str, **config: Any
+) -> "aiodiscovery.PageIterator[Any, Any]":
+    parameters: Any = {"PaginationConfig": config} | ({"exportIds": ids} if ids else {})
+    return aiodiscovery.get_paginator(client, "describe_export_tasks").paginate(**parameters)
+
+
+@pytest.fixture
+async def listing(client: "Client") -> AsyncIterator[ScriptedListing]:
+    scripted = ScriptedListing(MANY)
+    scripted.attach(client)
+    yield scripted
+    scripted.detach(client)
+
+
+async def record(
+    pages: "aiodiscovery.PageIterator[Any, Any]", steps: int, *, of_items: bool
+) -> list[Any]:
+    """Note what some steps of an iteration give, and where they would go on."""
+    came: list[Any] = []
+    iterator: aiodiscovery.ResumableIterator[Any] = pages.items() if of_items else aiter(pages)
+    for _ in range(steps):
+        try:
+            came.append((await anext(iterator), pages.resume_token))
+        except StopAsyncIteration:
+            break
+        except EndpointConnectionError as error:
+            came.append((str(error), pages.resume_token))
+    return [*came, iterator.resume_token]
+
+
+# What comes
+
+
+@pytest.fixture(scope="module", params=["asyncio", "trio"])
+def portal(request: pytest.FixtureRequest) -> Iterator[BlockingPortal]:
+    with start_blocking_portal(request.param) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def idle_client(portal: BlockingPortal) -> Iterator["Client"]:
+    with portal.wrap_async_context_manager(
+        aiodiscovery.create_client(
+            region_name="us-west-2", aws_access_key_id="testing", aws_secret_access_key="testing"
+        )
+    ) as opened:
+        yield opened
+
+
+# The client is made once, outside the examples, which is what the health check warns of.
+@settings(
+    deadline=None, max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(data=st.data())
+def test_all_comes_as_it_does_without(
+    portal: BlockingPortal, idle_client: "Client", data: st.DataObject
+) -> None:
+    count = data.draw(st.integers(0, 40) | st.integers(95, 330), "exports")
+    ids = [f"export-{number}" for number in range(count)]
+    listing = ScriptedListing(
+        ids,
+        default_page_size=data.draw(st.integers(1, 120)),
+        extra_items=data.draw(st.sampled_from([0, 0, 3])),
+    )
+    wanted = data.draw(st.sampled_from([[], ids, ids + [f"gone-{n}" for n in range(150)]]))
+    config: dict[str, Any] = {
+        "PageSize": data.draw(st.none() | st.integers(1, 100), "PageSize"),
+        "MaxItems": data.draw(st.none() | st.integers(0, 350), "MaxItems"),
+    }
+    # With several chunks at once it is left open which request a failure falls on.
+    fails = data.draw(st.booleans()) and len(wanted) <= 100
+    how: Any = {"of_items": data.draw(st.booleans())}
+    steps = data.draw(st.just(10_000) | st.integers(0, 60), "steps")
+    ahead_by = data.draw(st.integers(1, 5), "pages ahead")
+
+    answers = data.draw(st.integers(0, 3), "answers before a failure")
+    came, requests = [], []
+    for ahead in (False, True):
+        listing.requests = []
+        if fails:
+            listing.fail_after(answers, EndpointConnectionError(endpoint_url="scripted"))
+        listing.attach(idle_client)
+
+        async def iterate(ahead: bool = ahead) -> list[Any]:
+            pages = list_exports(idle_client, *wanted, **config)
+            if not ahead:
+                return await record(pages, steps, **how)
+            async with pages.prefetch(ahead_by) as reader:
+                return await record(reader, steps, **how)
+
+        try:
+            came.append(portal.call(iterate))
+        finally:
+            listing.detach(idle_client)
+        requests.append(Counter(map(str, listing.requests)))
+
+    assert came[0] == came[1]
+    if steps == 10_000 and not listing.extra_items:
+        assert requests[0] == requests[1]
+
+
+@pytest.mark.anyio
+async def test_the_whole_result_and_searches_can_be_read_ahead(
+    client: "Client", emulator: Emulator
+) -> None:
+    pages = list_exports(client, PageSize=4)
+
+    async with pages.prefetch() as ahead:
+        result = await ahead.build_full_result()
+        found = [each async for each in ahead.search("exportsInfo[].exportId")]
+
+    assert found == [each["exportId"] for each in result["exportsInfo"]]
+    assert found == list(emulator.export_ids)
+
+
+# When it is asked for
+
+
+@pytest.mark.anyio
+async def test_nothing_is_asked_for_before_the_iteration(
+    client: "Client", listing: ScriptedListing
+) -> None:
+    async with list_exports(client, PageSize=10).prefetch():
+        await anyio.wait_all_tasks_blocked()
+
+    assert listing.requests == []
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("pages", [1, 2, 5])
+async def test_so_many_pages_are_asked_for_ahead_and_no_more(
+    client: "Client", listing: ScriptedListing, pages: int
+) -> None:
+    async with list_exports(client, PageSize=10).prefetch(pages) as ahead:
+        async for _ in ahead:
+            break
+        await anyio.wait_all_tasks_blocked()
+
+        assert len(listing.requests) == 1 + pages
+
+
+@pytest.mark.anyio
+async def test_no_page_is_asked_for_that_max_items_does_not_need(
+    client: "Client", listing: ScriptedListing
+) -> None:
+    async with list_exports(client, PageSize=10, MaxItems=15).prefetch(5) as ahead:
+        async for _ in ahead:
+            await anyio.wait_all_tasks_blocked()
+
+    assert [each["maxResults"] for each in listing.requests] == [10, 5]
+
+
+@pytest.mark.anyio
+async def test_more_than_100_ids_are_asked_for_at_the_same_time(
+    client: "Client", listing: ScriptedListing
+) -> None:
+    under_way, all_are = [], anyio.Event()
+
+    async def wait_for_the_others(**_: Any) -> None:
+        under_way.append(1)
+        if len(under_way) == 3:
+            all_are.set()
+        await all_are.wait()
+
+    events: Any = client.meta.events  # their stubs know no asynchronous handlers
+    events.register_first(EVENT, wait_for_the_others)
+    with anyio.fail_after(30):
+        async with list_exports(client, *MANY).prefetch(3) as ahead:
+            assert [each["exportId"] async for each in ahead.items()] == MANY
+    events.unregister(EVENT, wait_for_the_others)
+
+
+# Errors and the end
+
+
+@pytest.mark.anyio
+async def test_an_error_of_a_page_ahead_is_raised_when_its_turn_comes(
+    client: "Client", listing: ScriptedListing
+) -> None:
+    listing.fail_after(2, EndpointConnectionError(endpoint_url="scripted"))
+    async with list_exports(client, PageSize=10).prefetch(5) as ahead:
+        pages = aiter(ahead)
+        await anext(pages)
+        await anyio.wait_all_tasks_blocked()
+        await anext(pages)
+        asked = len(listing.requests)
+        with pytest.raises(EndpointConnectionError):
+            await anext(pages)
+        await anyio.wait_all_tasks_blocked()
+
+        # Nothing is tried again until the caller asks again.
+        assert len(listing.requests) == asked
+        assert [each["exportId"] for each in (await anext(pages))["exportsInfo"]] == MANY[20:30]
+
+
+@pytest.mark.anyio
+async def test_leaving_early_ends_what_is_under_way_and_asks_for_nothing_more(
+    client: "Client", emulator: Emulator
+) -> None:
+    pages = list_exports(client, PageSize=5)
+    with anyio.fail_after(30):
+        async with pages.prefetch() as ahead:
+            iterator = ahead.items()
+            first = await anext(iterator)
+            emulator.inject_latency(3600, calls=None)
+
+    rest = list_exports(client, StartingToken=pages.resume_token)
+    emulator.clear_faults()
+    left = [each["exportId"] async for each in rest.items()]
+    assert [first["exportId"], *left] == list(emulator.export_ids)
+    with pytest.raises(RuntimeError, match="async with"):
+        await anext(aiter(ahead))
+
+
+@pytest.mark.anyio
+async def test_a_time_out_takes_nothing_away(client: "Client", emulator: Emulator) -> None:
+    pages = list_exports(client, PageSize=5)
+    came: list[str] = []
+    async with pages.prefetch() as ahead:
+        items = ahead.items()
+        came += [(await anext(items))["exportId"] for _ in range(5)]
+        emulator.inject_latency(0.5)
+        with anyio.move_on_after(0.05):
+            came += [each["exportId"] async for each in items]
+        assert items.resume_token == pages.resume_token
+        came += [each["exportId"] async for each in items]
+
+    assert came == list(emulator.export_ids)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("error", [ValueError("of the caller"), KeyboardInterrupt()])
+async def test_an_exception_of_the_block_leaves_it_as_it_is(
+    client: "Client", listing: ScriptedListing, error: BaseException
+) -> None:
+    with pytest.raises(type(error)) as caught:
+        async with list_exports(client).prefetch() as ahead:
+            async for _ in ahead:
+                raise error
+
+    assert caught.value is error
+
+
+@pytest.mark.anyio
+async def test_an_error_of_the_service_leaves_the_block_as_botocore_raises_it(
+    client: "Client", emulator: Emulator
+) -> None:
+    emulator.inject_error("AuthorizationErrorException", "no", calls=None)
+
+    with pytest.raises(ClientError, match="AuthorizationErrorException"):
+        async with list_exports(client).prefetch() as ahead:
+            await ahead.build_full_result()
+
+
+@pytest.mark.anyio
+async def test_it_is_iterated_within_its_block(client: "Client") -> None:
+    ahead = list_exports(client).prefetch()
+
+    with pytest.raises(RuntimeError, match="async with"):
+        await anext(ahead.items())
+
+
+@pytest.mark.anyio
+async def test_it_is_entered_once(client: "Client") -> None:
+    ahead = list_exports(client).prefetch()
+    async with ahead:
+        pass
+
+    with pytest.raises(RuntimeError, match="once"):
+        await ahead.__aenter__()
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("pages", [0, -1, 1.5, True, "2"])
+async def test_a_number_of_pages_that_is_none_is_refused(client: "Client", pages: Any) -> None:
+    with pytest.raises(ValueError, match="whole number of at least 1"):
+        list_exports(client).prefetch(pages)
