@@ -71,6 +71,21 @@ async def operation_not_known_before(
     assert_type(pages, aiodiscovery.PageIterator[Any, Any])
 
 
+async def ahead(client: ApplicationDiscoveryServiceClient) -> None:
+    exports = aiodiscovery.get_paginator(client, "describe_export_tasks").paginate()
+    async with exports.prefetch(pages=3) as ahead:
+        async for page in ahead:
+            assert_type(page["exportsInfo"], list[ExportInfoTypeDef])
+        async for export in ahead.items():
+            assert_type(export, ExportInfoTypeDef)
+    described = await aiodiscovery.describe_exports(client, ["export-1"], max_concurrency=2)
+    assert_type(described, dict[str, ExportInfoTypeDef])
+
+
+def annotated(client: ApplicationDiscoveryServiceClient) -> aiodiscovery.Paginator:
+    return aiodiscovery.get_paginator(client, "describe_export_tasks")
+
+
 async def as_generator(client: ApplicationDiscoveryServiceClient) -> None:
     exports = aiodiscovery.get_paginator(client, "describe_export_tasks").paginate()
     generator: AsyncGenerator[ExportInfoTypeDef, None] = exports.items()
