@@ -86,7 +86,8 @@ def test_all_comes_as_it_does_without(
         default_page_size=data.draw(st.integers(1, 120)),
         extra_items=data.draw(st.sampled_from([0, 0, 3])),
     )
-    wanted = data.draw(st.sampled_from([[], ids, ids + [f"gone-{n}" for n in range(150)]]))
+    gone = [f"gone-{number}" for number in range(150)]
+    wanted = data.draw(st.sampled_from([[], ids, ids + gone, gone[:50] + ids]))
     config: dict[str, Any] = {
         "PageSize": data.draw(st.none() | st.integers(1, 100), "PageSize"),
         "MaxItems": data.draw(st.none() | st.integers(0, 350), "MaxItems"),
@@ -172,6 +173,21 @@ async def test_no_page_is_asked_for_that_max_items_does_not_need(
             await anyio.wait_all_tasks_blocked()
 
     assert [each["maxResults"] for each in listing.requests] == [10, 5]
+
+
+@pytest.mark.anyio
+async def test_with_max_items_the_same_requests_are_made_as_without(
+    client: "Client", listing: ScriptedListing
+) -> None:
+    # Only when the first hundred is answered is it known how many of the second are wanted.
+    pages = list_exports(client, *[f"gone-{number}" for number in range(50)], *MANY, MaxItems=150)
+    await pages.build_full_result()
+    without, listing.requests = listing.requests, []
+
+    async with pages.prefetch(5) as ahead:
+        await ahead.build_full_result()
+
+    assert listing.requests == without
 
 
 @pytest.mark.anyio
