@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from ._paginator import get_paginator
-from ._query import MAX_PAGE_SIZE
+from ._query import MAX_IDS, MAX_PAGE_SIZE
 
 if TYPE_CHECKING:
     from aiobotocore.client import AioBaseClient
@@ -37,8 +37,11 @@ async def describe_exports(
     if not ids:
         return {}
     pages = paginator.paginate(exportIds=ids, PaginationConfig={"PageSize": MAX_PAGE_SIZE})
-    async with pages.prefetch(max_concurrency) as ahead:
-        found = {info["exportId"]: info async for info in ahead.items()}
+    if len(ids) <= MAX_IDS:
+        found = {info["exportId"]: info async for info in pages.items()}
+    else:
+        async with pages.prefetch(max_concurrency) as ahead:
+            found = {info["exportId"]: info async for info in ahead.items()}
     return {each: found[each] for each in ids if each in found}
 
 

@@ -1,5 +1,6 @@
 """Where iterations get their pages from: this is what asks the service for listings."""
 
+import math
 from collections import deque
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -174,6 +175,10 @@ class AheadSource(PageSource):
             response = await query.method(**query.request(position, remaining))
             after = query.following(response, position)
             answer = (position, response)
+        except anyio.get_cancelled_exc_class():
+            if anyio.current_effective_deadline() == -math.inf:
+                raise
+            # asyncio can cancel a task whose cancel scope is not: the request is made again.
         except Exception as error:  # noqa: BLE001  # raised when its turn comes
             answer = error
             chunk.failed = True

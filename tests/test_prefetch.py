@@ -1,5 +1,6 @@
 """Reading ahead: what comes is what comes without, sooner."""
 
+import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from typing import TYPE_CHECKING, Any
@@ -231,6 +232,40 @@ async def test_an_error_of_a_page_ahead_is_raised_when_its_turn_comes(
         # Nothing is tried again until the caller asks again.
         assert len(listing.requests) == asked
         assert [each["exportId"] for each in (await anext(pages))["exportsInfo"]] == MANY[20:30]
+
+
+@pytest.mark.anyio
+async def test_a_token_that_came_before_ends_the_run_when_its_turn_comes(
+    client: "Client", emulator: Emulator
+) -> None:
+    emulator.inject_token_cycle(length=2)
+    pages = list_exports(client, PageSize=5)
+    came: list[Any] = []
+    came_ahead: list[Any] = []
+
+    with pytest.raises(aiodiscovery.PaginationLoopError):
+        async for each in pages.items():
+            came.append(each["exportId"])  # noqa: PERF401  # until the error
+    with pytest.raises(aiodiscovery.PaginationLoopError):
+        async with pages.prefetch(5) as ahead:
+            async for each in ahead.items():
+                came_ahead.append(each["exportId"])  # noqa: PERF401  # until the error
+
+    assert came == came_ahead
+
+
+@pytest.mark.asyncio
+async def test_a_request_that_something_else_cancels_is_made_again(emulator: Emulator) -> None:
+    async with aiodiscovery.create_client(**emulator.client_kwargs) as client:
+        emulator.inject_latency(3600)
+        async with list_exports(client).prefetch(1) as ahead, anyio.create_task_group() as tasks:
+            tasks.start_soon(ahead.build_full_result)
+            await anyio.wait_all_tasks_blocked()
+            for task in asyncio.all_tasks():
+                if task.get_name() == "aiodiscovery.prefetch":
+                    task.cancel()
+
+    assert ahead.resume_token is None
 
 
 @pytest.mark.anyio
