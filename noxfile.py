@@ -68,6 +68,14 @@ def tests(session: nox.Session, dependencies: str) -> None:
         session.run("coverage", "report")
 
 
+@nox.session(default=False)
+def bench(session: nox.Session) -> None:
+    """Measure the package beside aiobotocore, and simulate the watcher; takes some minutes."""
+    session.install(".[trio]")
+    session.run("python", "benchmarks/compare.py", *session.posargs)
+    session.run("python", "benchmarks/watcher_simulation.py", *session.posargs)
+
+
 @nox.session
 def wheel(session: nox.Session) -> None:
     """Build the wheel, install only that, and run the tests against it."""

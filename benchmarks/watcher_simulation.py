@@ -101,7 +101,7 @@ class Service:
 
 def make_ends(exports: int) -> dict[str, float]:
     """Make exports that begin at 0, and when they end."""
-    draw = random.Random(SEED)  # noqa: S311  # nothing to guess
+    draw = random.Random(SEED)  # nothing to guess
     ends: dict[str, float] = {}
     for number in range(exports):
         duration = draw.lognormvariate(math.log(MEDIAN_DURATION), SIGMA)
@@ -126,7 +126,7 @@ def compute_schedule(ends: Mapping[str, float], schedule: Schedule) -> tuple[int
     for end in ends.values():
         now, attempt = 0.0, 1
         while now + LATENCY / 2 < end:
-            jitter = random.random()  # noqa: S311  # nothing to guess
+            jitter = random.random()  # nothing to guess
             now += LATENCY + schedule.delay(attempt, jitter)
             attempt += 1
         calls += attempt
@@ -170,7 +170,7 @@ async def run(case: Case, ends: Mapping[str, float]) -> tuple[int, list[float]]:
         endpoint_url="http://simulation.invalid",
         verify=False,
         aws_access_key_id="testing",
-        aws_secret_access_key="testing",  # noqa: S106  # nobody asks for it
+        aws_secret_access_key="testing",  # nobody asks for it
     ) as client:
         answer: Any = service.answer  # the stubs do not know asynchronous handlers
         client.meta.events.register_first(_EVENT, answer)
