@@ -12,6 +12,8 @@ from aiobotocore.session import AioSession, get_session
 from botocore.config import Config
 from botocore.exceptions import ConnectionClosedError, HTTPClientError
 
+from ._parser import with_fast_parser
+
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
@@ -36,6 +38,10 @@ async def create_client(
     On asyncio it uses aiobotocore's aiohttp backend, on trio its httpx backend, which also runs on
     asyncio where ``config`` or the session says so. Leaving the block closes the connections.
 
+    Answers are what any aiobotocore client returns, decoded faster, but timestamps are aware
+    datetimes in UTC, where botocore's are in the zone of the machine. A session with a
+    ``response_parser_factory`` of your own, or with parser defaults of your own, keeps to those.
+
     :param session: the aiobotocore session to create the client in; a new one if not given. On
         trio, a session of your own needs ``AioConfig(http_session_cls=HttpxSession)`` as its
         default client config if its credentials have to be fetched (SSO, roles, IMDS ...).
@@ -53,7 +59,7 @@ async def create_client(
     chosen = _merge(session.get_default_client_config(), config).http_session_cls
     if chosen is HttpxSession or (_runs_on_trio() and not issubclass(chosen, HttpxSession)):
         config = _merge(config, _httpx_config())
-    open_client: Any = session.create_client
+    open_client: Any = with_fast_parser(session).create_client
     async with open_client("discovery", config=config, **kwargs) as client:
         yield client
 
