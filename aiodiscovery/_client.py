@@ -49,6 +49,8 @@ async def create_client(
         backend on trio, where it cannot run.
     :param kwargs: what else the session's ``create_client`` takes: ``region_name``,
         ``endpoint_url``, ``verify``, ``aws_access_key_id`` ...
+    :raises ValueError: on trio, if the session's default client config is a ``Config`` and not an
+        ``AioConfig``.
     :raises ImportError: on trio, if the extra ``trio`` is not installed.
     """
     if session is None:
@@ -56,8 +58,15 @@ async def create_client(
         if _runs_on_trio():
             # The session fetches credentials with the backend of its own default.
             session.set_default_client_config(_httpx_config())
-    chosen = _merge(session.get_default_client_config(), config).http_session_cls
+    default = session.get_default_client_config()
+    chosen = _merge(default, config).http_session_cls
     if chosen is HttpxSession or (_runs_on_trio() and not issubclass(chosen, HttpxSession)):
+        if not isinstance(default, AioConfig | None):
+            # The session will merge the two, and a Config cannot hold the backend.
+            raise ValueError(
+                "for aiobotocore's httpx backend, the only one on trio, the session's default "
+                "client config must be an AioConfig, not a Config"
+            )
         config = _merge(config, _httpx_config())
     open_client: Any = with_fast_parser(session).create_client
     async with open_client("discovery", config=config, **kwargs) as client:
@@ -101,7 +110,8 @@ class _RetryableHttpxSession(HttpxSession):
     """aiobotocore's httpx backend, with closed connections reported as botocore retries them.
 
     It reports a connection that the server closed as a plain ``HTTPClientError``, which botocore
-    does not retry, where the aiohttp backend says ``ConnectionClosedError`` (seen with 3.10.0).
+    does not retry in its legacy mode, where the aiohttp backend says ``ConnectionClosedError``
+    (seen with 3.10.0). An answer that is no HTTP counts as one: httpx does not tell them apart.
     """
 
     async def send(self, request: "AWSPreparedRequest") -> "HttpxAWSResponse":

@@ -88,6 +88,22 @@ async def test_a_session_of_the_caller_s_own_is_used(anyio_backend: str) -> None
         assert config_of(client).read_timeout == 7
 
 
+def test_a_session_whose_default_is_no_aio_config_is_refused_where_it_cannot_work() -> None:
+    session = get_session()
+    session.set_default_client_config(Config(read_timeout=5))
+
+    async def open_with(config: Config | None) -> None:
+        async with aiodiscovery.create_client(session=session, config=config, **NOWHERE):
+            pass
+
+    anyio.run(open_with, None, backend="asyncio")
+    anyio.run(open_with, AioConfig(connect_timeout=5), backend="asyncio")
+    with pytest.raises(ValueError, match="must be an AioConfig"):
+        anyio.run(open_with, HTTPX, backend="asyncio")
+    with pytest.raises(ValueError, match="must be an AioConfig"):
+        anyio.run(open_with, None, backend="trio")
+
+
 @pytest.mark.anyio
 async def test_the_client_works_as_aiobotocore_s(anyio_backend: str, emulator: Emulator) -> None:
     async with aiodiscovery.create_client(**emulator.client_kwargs) as client:

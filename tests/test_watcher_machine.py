@@ -6,13 +6,12 @@ from contextlib import ExitStack
 from typing import Any
 
 import anyio
-from anyio.from_thread import start_blocking_portal
 from botocore.exceptions import ClientError, EndpointConnectionError
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, rule
 from trio.testing import MockClock
-from virtual import Call, VirtualService, open_client
+from virtual import Call, VirtualService, open_client, start_virtual_portal
 
 import aiodiscovery
 from aiodiscovery import ExportWatcher
@@ -72,7 +71,7 @@ class Watching(RuleBasedStateMachine):
         self.virtual = VirtualService(latency=latency)
         self.virtual.on_call = self.check
         self.stack = ExitStack()
-        self.portal = self.stack.enter_context(start_blocking_portal("trio", {"clock": self.clock}))
+        self.portal = self.stack.enter_context(start_virtual_portal(self.clock))
         client = self.stack.enter_context(
             self.portal.wrap_async_context_manager(open_client(self.virtual))
         )

@@ -5,14 +5,17 @@ answer in place of the network, so nothing real is waited for.
 """
 
 import json
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import anyio
 import trio
 from aiobotocore.session import get_session
+from anyio.from_thread import BlockingPortal
 from botocore.exceptions import ConnectionClosedError
 from scripted import EVENT
 from trio.testing import MockClock
@@ -93,6 +96,29 @@ async def open_client(virtual: VirtualService) -> AsyncGenerator[Any]:
         answer: Any = virtual.answer  # the stubs do not know asynchronous handlers
         client.meta.events.register_first(EVENT, answer)
         yield client
+
+
+@contextmanager
+def start_virtual_portal(clock: MockClock) -> Iterator[BlockingPortal]:
+    """Run trio in a thread of its own, on the clock.
+
+    anyio's start_blocking_portal() takes a clock too, but the oldest anyio ignores it.
+    """
+    started: Future[BlockingPortal] = Future()
+
+    async def main() -> None:
+        async with BlockingPortal() as portal:
+            started.set_result(portal)
+            await portal.sleep_until_stopped()
+
+    with ThreadPoolExecutor(1) as threads:
+        ended = threads.submit(partial(trio.run, main, clock=clock))
+        portal = started.result()
+        try:
+            yield portal
+        finally:
+            portal.call(portal.stop)
+            ended.result()
 
 
 def run_virtual(
