@@ -1,0 +1,26 @@
+"""What importing the package costs a process."""
+
+import subprocess
+import sys
+
+SCRIPT = """
+import sys
+import aiobotocore.session
+before = set(sys.modules)
+import aiodiscovery
+print(*sorted({name.partition(".")[0] for name in set(sys.modules) - before}))
+print("aiodiscovery.emulator" in sys.modules)
+"""
+
+
+def test_the_import_brings_nothing_that_is_not_needed_to_list_and_to_wait() -> None:
+    output = subprocess.run(
+        [sys.executable, "-c", SCRIPT], check=True, capture_output=True, text=True
+    ).stdout
+    packages, emulator = output.splitlines()
+
+    assert emulator == "False"
+    assert not {"trio", "starlette", "uvicorn", "boto3", "types_aiobotocore_discovery"} & set(
+        packages.split()
+    )
+    assert set(packages.split()) - set(sys.stdlib_module_names) <= {"aiodiscovery", "anyio"}
