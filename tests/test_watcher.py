@@ -784,6 +784,47 @@ def test_an_export_for_which_calls_always_fail_does_not_keep_the_others_from_the
     assert len(run_virtual(scenario).calls) < 100 + count
 
 
+def test_an_export_for_which_calls_failed_shares_them_again_once_they_succeed() -> None:
+    async def scenario(client: Any, virtual: VirtualService) -> None:
+        ids = virtual.add_exports(50)
+        virtual.failing = lambda call: (
+            service_error("ServerInternalErrorException", 500)
+            if ids[25] in call.ids and call.time < 1000
+            else None
+        )
+        async with ExportWatcher(client) as watcher:
+            with pytest.raises(aiodiscovery.ExportTimeoutError):
+                await watcher.wait_all(ids, timeout=4000)
+
+    calls = run_virtual(scenario).calls
+    assert all(len(call.ids) == 50 for call in calls if call.time > 2000)
+
+
+def test_calls_that_fail_at_the_same_time_are_backed_off_from_once() -> None:
+    async def scenario(client: Any, virtual: VirtualService) -> None:
+        ids = virtual.add_exports(400, duration=100)
+        virtual.failing = fail_until(1, service_error("ThrottlingException"))
+        async with ExportWatcher(client) as watcher:
+            await watcher.wait_all(ids)
+
+    times = [call.time for call in run_virtual(scenario, latency=0.1).calls]
+    assert times[:4] == [0, 0, 0, 0]
+    assert times[4] == pytest.approx(2.1)
+
+
+def test_a_look_that_came_earlier_does_not_lengthen_the_delay() -> None:
+    async def scenario(client: Any, virtual: VirtualService) -> None:
+        first, second = virtual.add_export(duration=100), virtual.add_export(duration=0.5)
+        async with ExportWatcher(client) as watcher, anyio.create_task_group() as tasks:
+            tasks.start_soon(watcher.wait, first)
+            await anyio.sleep(1)
+            # Its poll carries the first one along, which is due at 2.
+            await watcher.wait(second)
+
+    times = [call.time for call in run_virtual(scenario).calls]
+    assert times[:3] == [0, 1, 3]
+
+
 def test_an_export_for_which_calls_always_fail_does_not_hold_up_new_ones() -> None:
     async def scenario(client: Any, virtual: VirtualService) -> None:
         poisoned = virtual.add_export()
