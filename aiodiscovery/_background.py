@@ -1,5 +1,6 @@
 """Tasks that run beside a block of code and end with it."""
 
+from contextlib import suppress
 from types import TracebackType
 
 import anyio
@@ -21,5 +22,7 @@ async def leave(
     tasks.cancel_scope.cancel()
     if exc is None or isinstance(exc, anyio.get_cancelled_exc_class()):
         return await tasks.__aexit__(exc_type, exc, traceback)
-    await tasks.__aexit__(None, None, None)
+    # Nor does a cancellation that comes meanwhile take its place.
+    with suppress(anyio.get_cancelled_exc_class()):
+        await tasks.__aexit__(None, None, None)
     return False

@@ -47,13 +47,14 @@ async def describe_exports(
 
 def check_ids(export_ids: Iterable[Any]) -> tuple[str, ...]:
     """Return the ids, each once; raise ValueError if there is something else among them."""
-    if isinstance(export_ids, str):
-        raise ValueError("export_ids must be several ids, not one string")  # noqa: TRY004
-    ids = tuple(dict.fromkeys(export_ids))
+    if isinstance(export_ids, str) or not isinstance(export_ids, Iterable):
+        kind = type(export_ids).__name__
+        raise ValueError(f"export_ids must be several ids, not one {kind}")  # noqa: TRY004
+    ids = tuple(export_ids)
     for each in ids:
         # The service refuses a whole request for one id that is none.
         if not isinstance(each, str) or not 0 < len(each) <= 200 or any(map(str.isspace, each)):
             raise ValueError(
                 f"an export id is a string of 1 to 200 characters without spaces, not {each!r}"
             )
-    return ids
+    return tuple(dict.fromkeys(ids))

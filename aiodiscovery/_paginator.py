@@ -328,7 +328,7 @@ class ResumableIterator(PlainAsyncGenerator[T]):
             raise BusyResourceError("iterating over")
         self._busy = True
         try:
-            if not self._begun:
+            if not self._begun and not self._closed:
                 self._begun = True
                 self._latest.follow(self._cursor)
             if self._page is None and not self._closed:
@@ -351,6 +351,7 @@ class ResumableIterator(PlainAsyncGenerator[T]):
         if self._busy:
             raise BusyResourceError("iterating over")
         self._closed = True
+        self._page = None
         self._cursor.close()
 
 
@@ -504,8 +505,7 @@ class ReadAhead(PageIterator[PageT, ItemT]):
         return AheadSource(self._query, self._start, lambda: self._open, self._pages)
 
     def _start(self, function: Callable[..., Coroutine[Any, Any, None]], *args: Any) -> None:
-        if self._tasks is None or not self._open:
-            raise RuntimeError("iterate within `async with pages.prefetch() as ahead:`")
+        assert self._tasks is not None  # noqa: S101  # it is open
         self._tasks.start_soon(function, *args, name="aiodiscovery.prefetch")
 
 

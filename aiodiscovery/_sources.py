@@ -88,7 +88,8 @@ class _Chunk:
 class AheadSource(PageSource):
     """Asks for the next pages before they are wanted, those of several chunks at once.
 
-    :param start: starts a task beside the caller's; raises RuntimeError where none may run.
+    :param start: starts a task beside the caller's.
+    :param is_open: tells whether tasks may run.
     :param pages: how many pages to ask for before they are wanted.
     """
 
@@ -113,6 +114,8 @@ class AheadSource(PageSource):
         if self._chunks and not self._chunks[0].answers:
             self._chunks[0].failed = False
         while self._chunks and self._remaining != 0:
+            if not self._is_open():
+                raise RuntimeError("iterate within `async with pages.prefetch() as ahead:`")
             chunk = self._chunks[0]
             if chunk.over:
                 self._chunks.popleft()
@@ -143,10 +146,15 @@ class AheadSource(PageSource):
 
     def _ask_ahead(self) -> None:
         """Start the requests that are certain to be needed and for which there is room."""
+        if not self._is_open():
+            return
         query, remaining, certain = self._query, self._remaining, True
         full = query.page_size or MAX_PAGE_SIZE
+        room = self._pages
+        if self._chunks and self._chunks[0].failed and not self._chunks[0].answers:
+            room -= 1  # for when the caller asks again
         for chunk in self._chunks:
-            if self._ahead >= self._pages or remaining == 0:
+            if self._ahead >= room or remaining == 0:
                 return
             if remaining is not None:
                 remaining = max(remaining - self._items_in(chunk), 0)
@@ -192,9 +200,9 @@ class AheadSource(PageSource):
                 self._ahead -= 1
             else:
                 chunk.answers.append(answer)
+                answer = None  # an error holds this frame
             self._changed.set()
-        if self._is_open():
-            self._ask_ahead()
+        self._ask_ahead()
 
 
 def _loop_error() -> PaginationLoopError:

@@ -78,7 +78,7 @@ async def test_an_error_comes_as_botocore_raises_it(
         await aiodiscovery.describe_exports(client, ids)
 
 
-@pytest.mark.parametrize("wrong", ["export-1", ["export 1"], [1], [""]])
+@pytest.mark.parametrize("wrong", ["export-1", ["export 1"], [1], [""], [["export-1"]], None, 5])
 async def test_what_is_no_export_id_is_refused(
     client: "Client", emulator: Emulator, wrong: Any
 ) -> None:

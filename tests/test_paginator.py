@@ -22,6 +22,7 @@ from botocore.exceptions import (
 )
 from botocore.loaders import Loader
 from botocore.useragent import register_feature_id
+from jmespath.exceptions import JMESPathTypeError
 
 import aiodiscovery
 from aiodiscovery.emulator import Emulator
@@ -739,6 +740,31 @@ async def test_a_closed_iterator_hands_out_nothing_and_keeps_its_token(
     assert [item async for item in items] == []
     rest = list_exports(client, StartingToken=items.resume_token)
     assert await ids_in(rest) == list(emulator.export_ids[3:])
+
+
+async def test_an_iterator_that_is_closed_before_it_began_leaves_the_token_alone(
+    client: "Client",
+) -> None:
+    pages = list_exports(client, PageSize=10)
+    first, second = pages.items(), pages.items()
+    await anext(first)
+    await second.aclose()
+
+    assert [item async for item in second] == []
+    assert pages.resume_token == first.resume_token
+
+
+async def test_a_page_that_cannot_be_searched_stays_the_next_until_it_is_closed(
+    client: "Client", emulator: Emulator
+) -> None:
+    found = list_exports(client).search("length(nothing)")
+    for _ in range(2):
+        with pytest.raises(JMESPathTypeError):
+            await anext(found)
+    await found.aclose()
+
+    assert [each async for each in found] == []
+    assert len(emulator.requests) == 1
 
 
 async def test_throwing_into_an_iterator_raises_and_closes_it(client: "Client") -> None:

@@ -1,6 +1,7 @@
 """Reading ahead: what comes is what comes without, sooner."""
 
 import asyncio
+import json
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from typing import TYPE_CHECKING, Any
@@ -35,6 +36,14 @@ async def listing(client: "Client") -> AsyncIterator[ScriptedListing]:
     scripted.attach(client)
     yield scripted
     scripted.detach(client)
+
+
+def handle_first(client: "Client", listing: ScriptedListing, handler: Any) -> None:
+    """Have a handler see each call before the listing answers it."""
+    events: Any = client.meta.events  # their stubs know no asynchronous handlers
+    listing.detach(client)
+    events.register_first(EVENT, handler)
+    listing.attach(client)
 
 
 async def record(
@@ -203,12 +212,11 @@ async def test_more_than_100_ids_are_asked_for_at_the_same_time(
             all_are.set()
         await all_are.wait()
 
-    events: Any = client.meta.events  # their stubs know no asynchronous handlers
-    events.register_first(EVENT, wait_for_the_others)
+    handle_first(client, listing, wait_for_the_others)
     with anyio.fail_after(30):
         async with list_exports(client, *MANY).prefetch(3) as ahead:
             assert [each["exportId"] async for each in ahead.items()] == MANY
-    events.unregister(EVENT, wait_for_the_others)
+    assert len(under_way) == 3
 
 
 # Errors and the end
@@ -269,6 +277,55 @@ async def test_a_request_that_something_else_cancels_is_made_again(emulator: Emu
 
 
 @pytest.mark.anyio
+@pytest.mark.parametrize("pages", [1, 2, 3])
+async def test_after_an_error_the_page_is_asked_for_again_whatever_else_was_meanwhile(
+    client: "Client", listing: ScriptedListing, pages: int
+) -> None:
+    failed, may_answer = False, anyio.Event()
+
+    async def fail_the_first(params: dict[str, Any], **_: Any) -> None:
+        nonlocal failed
+        if "export-0" in json.loads(params["body"])["exportIds"]:
+            if not failed:
+                failed = True
+                raise EndpointConnectionError(endpoint_url="scripted")
+        else:
+            await may_answer.wait()
+
+    handle_first(client, listing, fail_the_first)
+    with anyio.fail_after(30):
+        async with list_exports(client, *MANY, PageSize=10).prefetch(pages) as ahead:
+            items = ahead.items()
+            with pytest.raises(EndpointConnectionError):
+                await anext(items)
+            may_answer.set()
+            await anyio.wait_all_tasks_blocked()
+
+            assert [each["exportId"] async for each in items] == MANY
+
+
+@pytest.mark.anyio
+async def test_outside_its_block_nothing_is_lost(
+    client: "Client", listing: ScriptedListing
+) -> None:
+    pages = list_exports(client, PageSize=10)
+    ahead = pages.prefetch(3)
+    iterator = aiter(ahead)
+    with pytest.raises(RuntimeError, match="async with"):
+        await anext(iterator)
+    async with ahead:
+        with anyio.fail_after(30):
+            await anext(iterator)
+        await anyio.wait_all_tasks_blocked()
+
+    for _ in range(4):
+        with pytest.raises(RuntimeError, match="async with"):
+            await anext(iterator)
+    rest = list_exports(client, StartingToken=iterator.resume_token)
+    assert [each["exportId"] async for each in rest.items()] == MANY[10:]
+
+
+@pytest.mark.anyio
 async def test_leaving_early_ends_what_is_under_way_and_asks_for_nothing_more(
     client: "Client", emulator: Emulator
 ) -> None:
@@ -314,6 +371,23 @@ async def test_an_exception_of_the_block_leaves_it_as_it_is(
                 raise error
 
     assert caught.value is error
+
+
+@pytest.mark.anyio
+async def test_a_cancellation_does_not_take_the_place_of_the_block_s_exception(
+    client: "Client", emulator: Emulator
+) -> None:
+    emulator.inject_latency(3600, calls=None)
+    with pytest.raises(ZeroDivisionError), anyio.CancelScope() as scope:
+        async with list_exports(client).prefetch() as ahead, anyio.create_task_group() as tasks:
+            tasks.start_soon(anext, aiter(ahead))
+            await anyio.wait_all_tasks_blocked()
+            tasks.cancel_scope.cancel()
+        async with list_exports(client).prefetch() as ahead:
+            with anyio.move_on_after(0.01):
+                await anext(aiter(ahead))
+            scope.cancel()
+            raise ZeroDivisionError
 
 
 @pytest.mark.anyio

@@ -1030,6 +1030,16 @@ def test_an_exception_from_the_block_leaves_it_as_it_is(error: BaseException) ->
     run_virtual(scenario)
 
 
+def test_a_cancellation_does_not_take_the_place_of_the_block_s_exception() -> None:
+    async def scenario(client: Any, virtual: VirtualService) -> None:
+        with pytest.raises(ZeroDivisionError), anyio.CancelScope() as scope:
+            async with ExportWatcher(client):
+                scope.cancel()
+                raise ZeroDivisionError
+
+    run_virtual(scenario)
+
+
 def test_a_cancelled_block_is_left_at_once() -> None:
     async def scenario(client: Any, virtual: VirtualService) -> None:
         with anyio.move_on_after(10) as scope:
@@ -1100,7 +1110,7 @@ def test_what_is_no_export_id_is_refused(export_id: Any) -> None:
 def test_one_string_is_not_several_ids() -> None:
     async def scenario(client: Any, virtual: VirtualService) -> None:
         async with ExportWatcher(client) as watcher:
-            with pytest.raises(ValueError, match="not one string"):
+            with pytest.raises(ValueError, match="several ids, not one str"):
                 await watcher.wait_all("export-1")
 
     run_virtual(scenario)
