@@ -10,6 +10,6 @@ call it, whatever it runs on. ``python -m aiodiscovery.emulator`` runs it alone.
 """
 
 from ._emulator import Emulator
-from ._requests import RecordedRequest
+from ._requests import RecordedDownload, RecordedRequest
 
-__all__ = ["Emulator", "RecordedRequest"]
+__all__ = ["Emulator", "RecordedDownload", "RecordedRequest"]

@@ -79,6 +79,7 @@ def _parser() -> argparse.ArgumentParser:
         help="how many exports can be started in 24 hours (the service allows 2); any number "
         "where it is left out",
     )
+    add("--archive-size", type=_count, default=0, help="bytes that an archive has at least")
     return parser
 
 

@@ -5,8 +5,9 @@ import hashlib
 import io
 import zipfile
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
+from random import Random
 
 from ._data import generator, hosts
 
@@ -22,22 +23,32 @@ class Archive:
     body: bytes
     etag: str
 
+    def corrupted(self) -> "Archive":
+        """Return it with a wrong byte in the middle, and the same tag."""
+        middle = len(self.body) // 2
+        wrong = bytes([self.body[middle] ^ 0xFF])
+        return replace(self, body=self.body[:middle] + wrong + self.body[middle + 1 :])
 
-@lru_cache(maxsize=64)
-def build_archive(export_id: str, agent_id: str | None) -> Archive:
+
+@lru_cache(maxsize=16)
+def build_archive(
+    export_id: str, agent_id: str | None, *, size: int = 0, version: int = 0
+) -> Archive:
     """Make the archive of an export.
 
     :param agent_id: the agent whose data it holds; None for the summary of all servers
+    :param size: how many bytes it has at least
+    :param version: which one of its archives; each has other data
     """
-    tables = _summary_tables(export_id) if agent_id is None else _agent_tables(export_id, agent_id)
+    seed = f"{export_id}/{version}" if version else export_id
+    tables = _summary_tables(seed) if agent_id is None else _agent_tables(seed, agent_id)
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, rows in tables.items():
-            # A fixed time and system: otherwise the bytes would differ from call to call.
-            info = zipfile.ZipInfo(name, date_time=(2026, 1, 5, 0, 0, 0))
-            info.create_system = 3
-            info.external_attr = 0o644 << 16
-            archive.writestr(info, _csv(rows), zipfile.ZIP_DEFLATED)
+            archive.writestr(_member(name), _csv(rows), zipfile.ZIP_DEFLATED)
+        if size:
+            padding = _padding(generator(seed, "padding"), size)
+            archive.writestr(_member("Padding.csv"), padding, zipfile.ZIP_STORED)
     body = buffer.getvalue()
     digest = hashlib.md5(body, usedforsecurity=False).hexdigest()
     return Archive(body, f'"{digest}"')
@@ -49,9 +60,23 @@ def _csv(rows: _Rows) -> str:
     return text.getvalue()
 
 
-def _summary_tables(export_id: str) -> dict[str, _Rows]:
-    rng = generator(export_id, "summary")
-    servers = hosts(export_id, rng.randrange(5, 40))
+def _member(name: str) -> zipfile.ZipInfo:
+    # A fixed time and system: otherwise the bytes would differ from call to call.
+    info = zipfile.ZipInfo(name, date_time=(2026, 1, 5, 0, 0, 0))
+    info.create_system = 3
+    info.external_attr = 0o644 << 16
+    return info
+
+
+def _padding(rng: Random, size: int) -> bytes:
+    """Make a table of at least so many bytes."""
+    digests = (rng.randbytes(32).hex() for _ in range(size // 64 + 1))
+    return "\r\n".join(["Digest", *digests, ""]).encode("ascii")
+
+
+def _summary_tables(seed: str) -> dict[str, _Rows]:
+    rng = generator(seed, "summary")
+    servers = hosts(seed, rng.randrange(5, 40))
     return {
         "Servers.csv": [
             ("ServerId", "HostName", "IPAddress", "MACAddress", "OSName", "OSVersion"),
@@ -83,9 +108,9 @@ def _summary_tables(export_id: str) -> dict[str, _Rows]:
     }
 
 
-def _agent_tables(export_id: str, agent_id: str) -> dict[str, _Rows]:
-    rng = generator(export_id, "agent")
-    host, *peers = hosts(export_id, rng.randrange(4, 20))
+def _agent_tables(seed: str, agent_id: str) -> dict[str, _Rows]:
+    rng = generator(seed, "agent")
+    host, *peers = hosts(seed, rng.randrange(4, 20))
     return {
         f"{agent_id}_osInfo.csv": [
             ("agentId", "hostName", "osName", "osVersion"),

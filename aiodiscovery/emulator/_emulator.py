@@ -13,15 +13,20 @@ from typing import Self, TypedDict
 from aiohttp import web
 
 from ._faults import (
+    BrokenDownload,
+    CorruptDownload,
     Drop,
     EmptyPage,
     Error,
     ExtraItems,
+    FailedDownload,
     Fault,
     Latency,
+    NoRanges,
     TokenCycle,
+    WrongLength,
 )
-from ._requests import RecordedRequest, RequestLog
+from ._requests import RecordedDownload, RecordedRequest, RequestLog
 from ._server import Server
 from ._service import Service
 
@@ -66,6 +71,7 @@ class Emulator:
         which it was made and rounded up to whole ones; with 0 it has expired from the beginning
     :param exports_per_day: how many exports StartExportTask starts in 24 hours (the service
         allows 2); None: any number
+    :param archive_size: how many bytes the archive of an export has at least
     :param clock: gives the time in seconds since the epoch; must not go back
     :raises ValueError: for a negative number, or a port that there is not
     """
@@ -86,6 +92,7 @@ class Emulator:
         visibility_delay: float = 0.0,
         url_lifetime: float = 3600.0,
         exports_per_day: int | None = None,
+        archive_size: int = 0,
         clock: Callable[[], float] = time.time,
     ) -> None:
         if not 0 <= port <= 65535:
@@ -104,10 +111,12 @@ class Emulator:
             visibility_delay=visibility_delay,
             url_lifetime=url_lifetime,
             exports_per_day=exports_per_day,
+            archive_size=archive_size,
             clock=clock,
         )
         self._lock = threading.RLock()
-        self._log = RequestLog()
+        self._log: RequestLog[RecordedRequest] = RequestLog()
+        self._downloads: RequestLog[RecordedDownload] = RequestLog()
         self._entered = False
         self._endpoint_url: str | None = None
         self._finish: Callable[[], None] = lambda: None
@@ -171,7 +180,7 @@ class Emulator:
     async def _serve(
         self, listener: socket.socket, started: "Future[Callable[[], object]]"
     ) -> None:
-        server = Server(self._service, self._log, self._lock)
+        server = Server(self._service, self._log, self._downloads, self._lock)
         runner = server.runner()
         await runner.setup()
         site = web.SockSite(runner, listener)
@@ -219,15 +228,22 @@ class Emulator:
     def requests(self) -> tuple[RecordedRequest, ...]:
         """The calls of the API so far, in the order in which they arrived; the newest 10,000.
 
-        Downloads are not among them.
+        Downloads are not among them: those are in :attr:`downloads`.
         """
         with self._lock:
             return self._log.snapshot()
 
+    @property
+    def downloads(self) -> tuple[RecordedDownload, ...]:
+        """The downloads so far, in the order in which they were asked for; the newest 10,000."""
+        with self._lock:
+            return self._downloads.snapshot()
+
     def clear_requests(self) -> None:
-        """Forget the calls so far."""
+        """Forget the calls and the downloads so far."""
         with self._lock:
             self._log.clear()
+            self._downloads.clear()
 
     # Exports.
 
@@ -350,6 +366,24 @@ class Emulator:
         with self._lock:
             self._service.set_export_status(export_id, status, message)
 
+    # Archives.
+
+    def archive(self, export_id: str) -> bytes:
+        """Return the archive that the download URL of an export gives once it has SUCCEEDED.
+
+        :raises ValueError: where there is no such export
+        """
+        with self._lock:
+            return self._service.archive(export_id).body
+
+    def replace_archive(self, export_id: str) -> None:
+        """Give an export another archive, with another ETag.
+
+        :raises ValueError: where there is no such export
+        """
+        with self._lock:
+            self._service.replace_archive(export_id)
+
     # Faults.
 
     def inject_error(
@@ -460,6 +494,72 @@ class Emulator:
             raise ValueError(f"length must be at least 1, not {length}")
         self._inject(TokenCycle(length=length, calls=calls, operation=operation))
 
+    def inject_download_error(
+        self, code: str, message: str, *, status: int = 503, calls: int | None = 1
+    ) -> None:
+        """Answer downloads with an error of S3's.
+
+        What keeps a download from its end queues together: errors, broken and stalled downloads.
+        Like every fault of downloads, it falls on those whose URL is good.
+
+        :param code: S3's code of the error, such as ``SlowDown``
+        :param message: the text that goes with it
+        :param status: the HTTP status
+        :param calls: how many downloads it falls on; None: all, until :meth:`clear_faults`
+        :raises ValueError: for fewer than one download or a bad status
+        """
+        if not 300 <= status <= 599:
+            raise ValueError(f"status must be between 300 and 599, not {status}")
+        self._inject(FailedDownload(code=code, message=message, status=status, calls=calls))
+
+    def inject_expired_url(self, calls: int | None = 1) -> None:
+        """Answer downloads as if the URL had expired; see :meth:`inject_download_error`."""
+        self.inject_download_error("AccessDenied", "Request has expired", status=403, calls=calls)
+
+    def inject_broken_download(self, after: int, calls: int | None = 1) -> None:
+        """Close the connection of downloads midway; see :meth:`inject_download_error`.
+
+        :param after: how many bytes come before
+        :raises ValueError: for a negative number or fewer than one download
+        """
+        self._inject(BrokenDownload(after=_count("after", after), calls=calls))
+
+    def inject_stalled_download(self, after: int, calls: int | None = 1) -> None:
+        """Let downloads stop midway, with the connection open, until the client goes away.
+
+        See :meth:`inject_download_error`.
+
+        :param after: how many bytes come before
+        :raises ValueError: for a negative number or fewer than one download
+        """
+        self._inject(BrokenDownload(after=_count("after", after), stalled=True, calls=calls))
+
+    def inject_corrupt_download(self, calls: int | None = 1) -> None:
+        """Let archives have a wrong byte in the middle, with the same ETag.
+
+        :param calls: how many downloads it falls on; None: all, until :meth:`clear_faults`
+        :raises ValueError: for fewer than one download
+        """
+        self._inject(CorruptDownload(calls=calls))
+
+    def inject_wrong_length(self, difference: int, calls: int | None = 1) -> None:
+        """Announce another ``Content-Length`` than that of what is sent.
+
+        :param difference: how many bytes are announced beyond those there are, after which the
+            connection is closed; negative: how many fewer come
+        :param calls: how many downloads it falls on; None: all, until :meth:`clear_faults`
+        :raises ValueError: for fewer than one download
+        """
+        self._inject(WrongLength(difference=difference, calls=calls))
+
+    def inject_no_ranges(self, calls: int | None = None) -> None:
+        """Give whole archives to downloads that ask for a range.
+
+        :param calls: how many downloads it falls on; None: all, until :meth:`clear_faults`
+        :raises ValueError: for fewer than one download
+        """
+        self._inject(NoRanges(calls=calls))
+
     def clear_faults(self) -> None:
         """Let nothing go wrong any more."""
         with self._lock:
@@ -468,6 +568,12 @@ class Emulator:
     def _inject(self, fault: Fault) -> None:
         with self._lock:
             self._service.inject(fault)
+
+
+def _count(name: str, number: int) -> int:
+    if number < 0:
+        raise ValueError(f"{name} must not be negative, but is {number}")
+    return number
 
 
 async def _rounds(count: int) -> None:

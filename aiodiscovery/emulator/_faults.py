@@ -4,15 +4,21 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 __all__ = [
+    "BrokenDownload",
+    "CorruptDownload",
+    "DownloadFailure",
     "Drop",
     "EmptyPage",
     "Error",
     "ExtraItems",
+    "FailedDownload",
     "Failure",
     "Fault",
     "Faults",
     "Latency",
+    "NoRanges",
     "TokenCycle",
+    "WrongLength",
 ]
 
 
@@ -68,6 +74,43 @@ class TokenCycle(Fault):
     """Pages whose tokens lead round in a circle of ``length`` pages."""
 
     length: int
+
+
+class DownloadFailure(Fault):
+    """What keeps a download from its end. These queue together, whatever their kind."""
+
+
+@dataclass(kw_only=True)
+class FailedDownload(DownloadFailure):
+    """An error in place of the archive."""
+
+    code: str
+    message: str
+    status: int
+
+
+@dataclass(kw_only=True)
+class BrokenDownload(DownloadFailure):
+    """An answer of which no more than so many bytes come."""
+
+    after: int
+    #: Whether the connection stays open nevertheless.
+    stalled: bool = False
+
+
+class CorruptDownload(Fault):
+    """An archive with a wrong byte in it."""
+
+
+@dataclass(kw_only=True)
+class WrongLength(Fault):
+    """A ``Content-Length`` that is not the length, by so many bytes."""
+
+    difference: int
+
+
+class NoRanges(Fault):
+    """A server that gives whole archives only."""
 
 
 F = TypeVar("F", bound=Fault)

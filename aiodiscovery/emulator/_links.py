@@ -21,13 +21,17 @@ class LinkError(Exception):
     :param code: S3's name of the error
     :param message: the text that goes with it
     :param status: the HTTP status of the answer
+    :param headers: the headers of the answer that belong to this error
     """
 
-    def __init__(self, code: str, message: str, status: int) -> None:
+    def __init__(
+        self, code: str, message: str, status: int, headers: Mapping[str, str] | None = None
+    ) -> None:
         super().__init__(f"{code}: {message}")
         self.code = code
         self.message = message
         self.status = status
+        self.headers = headers
 
 
 class Links:

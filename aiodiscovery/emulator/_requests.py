@@ -1,9 +1,9 @@
 """What was asked of the emulator."""
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Generic, TypeVar
 
-__all__ = ["RecordedRequest", "RequestLog"]
+__all__ = ["RecordedDownload", "RecordedRequest", "RequestLog"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,28 @@ class RecordedRequest:
     error_code: str | None = None
 
 
-class RequestLog:
+@dataclass(frozen=True, slots=True)
+class RecordedDownload:
+    """One download, as the emulator received and answered it.
+
+    :param export_id: the export that the URL names; empty where it names none
+    :param range: the Range header; None where there was none
+    :param if_range: the If-Range header; None where there was none
+    :param status: the HTTP status of the answer; None as long as there is none
+    :param error_code: S3's code of the error it was answered with; None for a success
+    """
+
+    export_id: str
+    range: str | None
+    if_range: str | None
+    status: int | None = None
+    error_code: str | None = None
+
+
+R = TypeVar("R", RecordedRequest, RecordedDownload)
+
+
+class RequestLog(Generic[R]):
     """The newest requests, in the order in which they arrived.
 
     :param capacity: how many to keep, so that an emulator which runs for days does not grow
@@ -33,10 +54,10 @@ class RequestLog:
 
     def __init__(self, capacity: int = 10_000) -> None:
         self._capacity = capacity
-        self._requests: dict[int, RecordedRequest] = {}
+        self._requests: dict[int, R] = {}
         self._next = 0
 
-    def add(self, request: RecordedRequest) -> int:
+    def add(self, request: R) -> int:
         """Keep a request.
 
         :return: the number under which :meth:`close` knows it
@@ -59,6 +80,6 @@ class RequestLog:
         """Forget what was kept."""
         self._requests.clear()
 
-    def snapshot(self) -> tuple[RecordedRequest, ...]:
+    def snapshot(self) -> tuple[R, ...]:
         """Return what is kept, oldest first."""
         return tuple(self._requests.values())

@@ -14,11 +14,12 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from ._errors import DroppedConnection, ServiceError
-from ._faults import Latency
-from ._links import LinkError
+from ._faults import BrokenDownload, Latency
+from ._links import LinkError, Links
 from ._model import TARGET_PREFIX
-from ._requests import RecordedRequest, RequestLog
-from ._service import OPERATIONS, Service
+from ._ranges import requested_range
+from ._requests import RecordedDownload, RecordedRequest, RequestLog
+from ._service import OPERATIONS, Download, Service
 
 __all__ = ["Server"]
 
@@ -46,12 +47,20 @@ class Server:
 
     :param service: the service that is called
     :param log: where the calls are recorded
-    :param lock: what guards both, because tests use them from other threads
+    :param downloads: where the downloads are recorded
+    :param lock: what guards them, because tests use them from other threads
     """
 
-    def __init__(self, service: Service, log: RequestLog, lock: threading.RLock) -> None:
+    def __init__(
+        self,
+        service: Service,
+        log: RequestLog[RecordedRequest],
+        downloads: RequestLog[RecordedDownload],
+        lock: threading.RLock,
+    ) -> None:
         self._service = service
         self._log = log
+        self._downloads = downloads
         self._lock = lock
         self._stopping = asyncio.Event()
 
@@ -75,7 +84,7 @@ class Server:
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         if request.path.startswith("/archives/"):
-            return self._download(request)
+            return await self._download(request)
         if request.method != "POST" or request.path != "/":
             error = ServiceError("UnknownOperationException", "There is nothing here.", 404)
             return _error_response(error)
@@ -134,19 +143,68 @@ class Server:
 
     # Downloads.
 
-    def _download(self, request: web.Request) -> web.StreamResponse:
-        if request.method not in ("GET", "HEAD"):
-            return _xml_response(LinkError("MethodNotAllowed", "Only GET and HEAD.", 405))
-        try:
-            with self._lock:
-                archive = self._service.archive(request.path, request.query)
-        except LinkError as error:
-            return _xml_response(error)
-        return web.Response(
-            body=archive.body,
-            content_type="application/zip",
-            headers={"ETag": archive.etag},
+    async def _download(self, request: web.Request) -> web.StreamResponse:
+        recorded = RecordedDownload(
+            export_id=Links.export_id(request.path),
+            range=request.headers.get("Range"),
+            if_range=request.headers.get("If-Range"),
         )
+        with self._lock:
+            number = self._downloads.add(recorded)
+        try:
+            download = self._find(request)
+            part = _part(recorded, download)
+        except LinkError as error:
+            with self._lock:
+                self._downloads.close(number, error.status, error.code)
+            return _xml_response(error)
+        with self._lock:
+            self._downloads.close(number, 200 if part is None else 206, None)
+        return await self._send(request, download, part)
+
+    def _find(self, request: web.Request) -> Download:
+        if request.method not in ("GET", "HEAD"):
+            raise LinkError("MethodNotAllowed", "Only GET and HEAD.", 405)
+        if request.method == "HEAD":
+            # The method is a part of what is signed.
+            raise LinkError("SignatureDoesNotMatch", "The URL is presigned for GET.", 403)
+        with self._lock:
+            return self._service.download(request.path, request.query)
+
+    async def _send(
+        self, request: web.Request, download: Download, part: range | None
+    ) -> web.StreamResponse:
+        body = download.archive.body
+        response = web.StreamResponse(headers={"ETag": download.archive.etag})
+        response.content_type = "application/zip"
+        if download.has_ranges:
+            response.headers["Accept-Ranges"] = "bytes"
+        if part is not None:
+            response.set_status(206)
+            last = part.stop - 1
+            response.headers["Content-Range"] = f"bytes {part.start}-{last}/{len(body)}"
+            body = body[part.start : part.stop]
+        response.content_length = max(0, len(body) + download.length_error)
+        failure = download.failure
+        if isinstance(failure, BrokenDownload):
+            body = body[: failure.after]
+        with contextlib.suppress(ConnectionError):  # the client has gone away
+            await response.prepare(request)
+            await response.write(body)
+            if isinstance(failure, BrokenDownload) and failure.stalled:
+                await self._stall(request)
+        if request.transport is not None and len(body) < response.content_length:
+            # Nothing more comes.
+            request.transport.close()
+        return response
+
+    async def _stall(self, request: web.Request) -> None:
+        """Wait until the client has gone away, or the server stops."""
+        while request.transport is not None and not request.transport.is_closing():
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(0.02):
+                    await self._stopping.wait()
+                    return
 
 
 async def _read_parameters(request: web.Request) -> dict[str, Any] | ServiceError:
@@ -208,10 +266,20 @@ def _error_response(error: ServiceError) -> web.Response:
     return _json_response({"__type": error.code, "message": error.message}, error.status)
 
 
+def _part(recorded: RecordedDownload, download: Download) -> range | None:
+    """Return which bytes to send; None for all of them."""
+    if not download.has_ranges:
+        return None
+    archive = download.archive
+    return requested_range(recorded.range, recorded.if_range, archive.etag, len(archive.body))
+
+
 def _xml_response(error: LinkError) -> web.Response:
     body = (
         '<?xml version="1.0" encoding="UTF-8"?>\n'
         f"<Error><Code>{escape(error.code)}</Code><Message>{escape(error.message)}</Message>"
         f"<RequestId>{uuid.uuid4()}</RequestId></Error>"
     )
-    return web.Response(text=body, status=error.status, content_type="application/xml")
+    return web.Response(
+        text=body, status=error.status, content_type="application/xml", headers=error.headers
+    )

@@ -25,20 +25,25 @@ from ._archive import Archive, build_archive
 from ._data import Item
 from ._errors import DroppedConnection, ServiceError, invalid_value
 from ._faults import (
+    CorruptDownload,
+    DownloadFailure,
     Drop,
     EmptyPage,
     Error,
     ExtraItems,
+    FailedDownload,
     Failure,
     Fault,
     Faults,
+    NoRanges,
     TokenCycle,
+    WrongLength,
 )
 from ._links import LinkError, Links
 from ._model import input_shape, operation_names, read
 from ._tokens import Cursor, Tokens
 
-__all__ = ["OPERATIONS", "DroppedConnection", "Service", "ServiceError"]
+__all__ = ["DOWNLOAD", "OPERATIONS", "Download", "DroppedConnection", "Service", "ServiceError"]
 
 OPERATIONS = frozenset(
     {
@@ -52,6 +57,9 @@ OPERATIONS = frozenset(
         "StartExportTask",
     }
 )
+
+#: What S3 calls a download. Faults that fall on all operations fall on it if they are of its kinds.
+DOWNLOAD = "GetObject"
 
 _MAX_RESULTS = 100
 _MAX_IDS = 100
@@ -83,6 +91,7 @@ class _Export:
     agent_id: str | None
     start: float | None
     end: float | None
+    archive_version: int = 0
 
     def running(self, now: float) -> bool:
         return self.ends is None or now < self.ends
@@ -96,6 +105,18 @@ class _Plan:
     duration: float | None
     fail_with: str | None
     truncated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    """How a download is to be answered."""
+
+    archive: Archive
+    has_ranges: bool
+    #: How many bytes too long, or too short, the length is that is announced.
+    length_error: int
+    #: The first of the faults that keep a download from its end.
+    failure: DownloadFailure | None
 
 
 class Service:
@@ -112,6 +133,7 @@ class Service:
     :param visibility_delay: seconds that a started export is missing from the describe calls
     :param url_lifetime: seconds for which a download URL works, rounded up to whole ones
     :param exports_per_day: how many exports can be started in 24 hours; None: any number
+    :param archive_size: how many bytes an archive has at least
     :param clock: gives the time in seconds since the epoch; must not go back
     :raises ValueError: for a negative number
     """
@@ -130,6 +152,7 @@ class Service:
         visibility_delay: float = 0.0,
         url_lifetime: float = 3600.0,
         exports_per_day: int | None = None,
+        archive_size: int = 0,
         clock: Callable[[], float] = time.time,
     ) -> None:
         _not_negative(
@@ -143,6 +166,7 @@ class Service:
             visibility_delay=visibility_delay,
             url_lifetime=url_lifetime,
             exports_per_day=exports_per_day,
+            archive_size=archive_size,
         )
         key = hashlib.sha256(f"aiodiscovery.emulator {seed}".encode()).digest()
         self.faults = Faults()
@@ -151,6 +175,7 @@ class Service:
         self._export_duration = export_duration
         self._visibility_delay = visibility_delay
         self._exports_per_day = exports_per_day
+        self._archive_size = archive_size
         self._tokens = Tokens(key)
 
         self._agents = _data.agents(seed, agents)
@@ -214,19 +239,41 @@ class Service:
                 pass
         return self._operations[operation](read(input_shape(operation), parameters))
 
-    def archive(self, path: str, query: Mapping[str, str]) -> Archive:
-        """Return the archive that a download URL leads to.
+    def download(self, path: str, query: Mapping[str, str]) -> Download:
+        """Return what a download URL leads to.
 
         :param path: the path of the URL
         :param query: the parameters of the URL
-        :raises LinkError: where it leads nowhere, has expired or was changed
+        :raises LinkError: where it leads nowhere, has expired or was changed, or was told to
         """
         export_id = self.links.export_id(path)
         index = self._export_index.get(export_id)
         if index is None or self._exports[index].status(self._clock()) != "SUCCEEDED":
             raise LinkError("NoSuchKey", "The specified key does not exist.", 404)
         self.links.check(path, query, self._clock())
-        return build_archive(export_id, self._exports[index].agent_id)
+        failure = self.faults.take(DownloadFailure, DOWNLOAD)
+        if isinstance(failure, FailedDownload):
+            raise LinkError(failure.code, failure.message, failure.status)
+        archive = self.archive(export_id)
+        if self.faults.take(CorruptDownload, DOWNLOAD):
+            archive = archive.corrupted()
+        wrong_length = self.faults.take(WrongLength, DOWNLOAD)
+        return Download(
+            archive=archive,
+            has_ranges=self.faults.take(NoRanges, DOWNLOAD) is None,
+            length_error=0 if wrong_length is None else wrong_length.difference,
+            failure=failure,
+        )
+
+    def archive(self, export_id: str) -> Archive:
+        """Return the archive of an export.
+
+        :raises ValueError: where there is no such export
+        """
+        export = self._export(export_id)
+        return build_archive(
+            export_id, export.agent_id, size=self._archive_size, version=export.archive_version
+        )
 
     # What a test does.
 
@@ -298,9 +345,7 @@ class Service:
         self, export_id: str, status: str, message: str | None = None, *, truncated: bool = False
     ) -> None:
         """Give an export a status from now on; see :meth:`Emulator.set_export_status`."""
-        if export_id not in self._export_index:
-            raise ValueError(f"there is no export {export_id!r}")
-        export = self._exports[self._export_index[export_id]]
+        export = self._export(export_id)
         if status == "IN_PROGRESS":
             export.ends = None
             export.outcome, export.message = _outcome(None)
@@ -309,6 +354,15 @@ class Service:
         export.outcome = status
         export.message = _MESSAGES.get(status, "") if message is None else message
         export.truncated = truncated
+
+    def replace_archive(self, export_id: str) -> None:
+        """Give an export another archive; see :meth:`Emulator.replace_archive`."""
+        self._export(export_id).archive_version += 1
+
+    def _export(self, export_id: str) -> _Export:
+        if export_id not in self._export_index:
+            raise ValueError(f"there is no export {export_id!r}")
+        return self._exports[self._export_index[export_id]]
 
     def _append(
         self,

@@ -1,6 +1,7 @@
 """Downloads: what a configurationsDownloadUrl gives, and for how long."""
 
 import csv
+import http.client
 import io
 import urllib.error
 import urllib.request
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from aiodiscovery.emulator import Emulator
+from aiodiscovery.emulator import Emulator, RecordedDownload
 
 if TYPE_CHECKING:
     from types_boto3_discovery import ApplicationDiscoveryServiceClient
@@ -21,8 +22,9 @@ def url_of(client: "ApplicationDiscoveryServiceClient", export_id: str) -> str:
     return export.get("configurationsDownloadUrl", "")
 
 
-def fetch(url: str, method: str = "GET") -> tuple[int, Any, bytes]:
-    request = urllib.request.Request(url, method=method)
+def fetch(url: str, method: str = "GET", **headers: str) -> tuple[int, Any, bytes]:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    request = urllib.request.Request(url, method=method, headers=named)
     try:
         with urllib.request.urlopen(request, timeout=30) as response:
             return response.status, response.headers, response.read()
@@ -66,14 +68,13 @@ def test_an_archive_is_the_same_each_time_and_after_a_restart(
     assert fetch(url_of(client, other_id))[1]["ETag"] != first[1]["ETag"]
 
 
-def test_head_gives_the_headers_alone(
+def test_a_url_is_presigned_for_get_alone(
     emulator: Emulator, client: "ApplicationDiscoveryServiceClient"
 ) -> None:
     url = url_of(client, emulator.add_export(status="SUCCEEDED"))
-    status, headers, body = fetch(url, "HEAD")
-    assert (status, body) == (200, b"")
-    assert headers["Content-Length"] == str(len(fetch(url)[2]))
-    assert headers["ETag"]
+    status, _, body = fetch(url, "HEAD")
+    assert (status, body) == (403, b"")
+    assert emulator.downloads[-1].error_code == "SignatureDoesNotMatch"
 
 
 def test_a_url_expires_and_a_fresh_one_works(
@@ -151,3 +152,199 @@ def test_an_archive_cannot_be_written(
 ) -> None:
     url = url_of(client, emulator.add_export(status="SUCCEEDED"))
     assert fetch(url, "PUT")[0] == 405
+
+
+# Ranges.
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        ("bytes=0-0", range(1)),
+        ("bytes=10-19", range(10, 20)),
+        ("bytes=1000-", range(1000, 10**9)),
+        ("bytes=100-99999999", range(100, 10**9)),
+        ("bytes=-7", range(-7, 0)),
+        ("bytes=-99999999", range(10**9)),
+    ],
+)
+def test_a_range_gives_those_bytes(
+    emulator: Emulator,
+    client: "ApplicationDiscoveryServiceClient",
+    asked: str,
+    expected: range,
+) -> None:
+    export_id = emulator.add_export(status="SUCCEEDED")
+    whole = emulator.archive(export_id)
+    part = whole[expected.start : expected.stop or None]
+    status, headers, body = fetch(url_of(client, export_id), Range=asked)
+    assert (status, body) == (206, part)
+    first = whole.index(part)
+    last = first + len(part) - 1
+    assert headers["Content-Range"] == f"bytes {first}-{last}/{len(whole)}"
+    assert headers["Content-Length"] == str(len(part))
+    assert headers["ETag"]
+
+
+@pytest.mark.parametrize(
+    "asked", ["bytes=9-3", "bytes=-", "bytes=0-1,4-5", "lines=0-1", "bytes=a-b", "", "9" * 5000]
+)
+def test_what_is_no_range_gives_all(
+    emulator: Emulator, client: "ApplicationDiscoveryServiceClient", asked: str
+) -> None:
+    export_id = emulator.add_export(status="SUCCEEDED")
+    status, headers, body = fetch(url_of(client, export_id), Range=asked)
+    assert (status, body) == (200, emulator.archive(export_id))
+    assert headers["Accept-Ranges"] == "bytes"
+
+
+@pytest.mark.parametrize("asked", ["bytes=99999999-", "bytes=-0"])
+def test_a_range_without_a_byte_is_not_satisfiable(
+    emulator: Emulator, client: "ApplicationDiscoveryServiceClient", asked: str
+) -> None:
+    export_id = emulator.add_export(status="SUCCEEDED")
+    status, headers, body = fetch(url_of(client, export_id), Range=asked)
+    assert status == 416
+    assert headers["Content-Range"] == f"bytes */{len(emulator.archive(export_id))}"
+    assert b"<Code>InvalidRange</Code>" in body
+
+
+def test_if_range_gives_all_of_an_archive_that_has_changed(
+    emulator: Emulator, client: "ApplicationDiscoveryServiceClient"
+) -> None:
+    export_id = emulator.add_export(status="SUCCEEDED")
+    url = url_of(client, export_id)
+    etag = fetch(url)[1]["ETag"]
+    before = emulator.archive(export_id)
+    assert fetch(url, Range="bytes=5-", If_Range=etag)[::2] == (206, before[5:])
+    emulator.replace_archive(export_id)
+    status, headers, body = fetch(url, Range="bytes=5-", If_Range=etag)
+    assert (status, body) == (200, emulator.archive(export_id))
+    assert body != before
+    assert headers["ETag"] != etag
+
+
+def test_downloads_are_recorded(
+    emulator: Emulator, client: "ApplicationDiscoveryServiceClient"
+) -> None:
+    export_id = emulator.add_export(status="SUCCEEDED")
+    url = url_of(client, export_id)
+    fetch(url)
+    fetch(url, Range="bytes=1-2", If_Range='"other"')
+    fetch(f"{emulator.endpoint_url}/archives/nothing.zip")
+    assert list(emulator.downloads) == [
+        RecordedDownload(export_id, None, None, 200, None),
+        RecordedDownload(export_id, "bytes=1-2", '"other"', 200, None),
+        RecordedDownload("nothing", None, None, 404, "NoSuchKey"),
+    ]
+    emulator.clear_requests()
+    assert not emulator.downloads
+
+
+def test_archives_are_as_large_as_asked(
+    connect: Callable[[Emulator], "ApplicationDiscoveryServiceClient"],
+) -> None:
+    with Emulator(archive_size=300_000) as emulator:
+        export_id = emulator.add_export(status="SUCCEEDED")
+        body = fetch(url_of(connect(emulator), export_id))[2]
+    assert 300_000 <= len(body) < 330_000
+    with zipfile.ZipFile(io.BytesIO(body)) as archive:
+        assert archive.testzip() is None
+
+
+# Faults.
+
+
+def test_an_error_falls_on_as_many_downloads_as_asked(
+    emulator: Emulator, client: "ApplicationDiscoveryServiceClient"
+) -> None:
+    url = url_of(client, emulator.add_export(status="SUCCEEDED"))
+    emulator.inject_download_error("SlowDown", "Please reduce your request rate.", calls=2)
+    emulator.inject_expired_url()
+    assert [fetch(url)[0] for _ in range(4)] == [503, 503, 403, 200]
+    assert [each.error_code for each in emulator.downloads] == [
+        "SlowDown",
+        "SlowDown",
+        "AccessDenied",
+        None,
+    ]
+    # They are no calls of the API.
+    emulator.inject_expired_url()
+    assert client.describe_tags()
+
+
+def test_a_broken_download_gives_a_part(
+    emulator: Emulator, client: "ApplicationDiscoveryServiceClient"
+) -> None:
+    export_id = emulator.add_export(status="SUCCEEDED")
+    emulator.inject_broken_download(100)
+    with pytest.raises(http.client.IncompleteRead) as caught:
+        fetch(url_of(client, export_id))
+    assert caught.value.partial == emulator.archive(export_id)[:100]
+
+
+def test_a_stalled_download_gives_a_part_and_then_nothing(
+    emulator: Emulator, client: "ApplicationDiscoveryServiceClient"
+) -> None:
+    export_id = emulator.add_export(status="SUCCEEDED")
+    emulator.inject_stalled_download(100)
+    with urllib.request.urlopen(url_of(client, export_id), timeout=30) as response:
+        assert response.read(100) == emulator.archive(export_id)[:100]
+        response.fp.raw._sock.settimeout(0.05)
+        with pytest.raises(TimeoutError):
+            response.read(1)
+
+
+def test_a_corrupt_download_has_a_wrong_byte_and_the_same_tag(
+    emulator: Emulator, client: "ApplicationDiscoveryServiceClient"
+) -> None:
+    url = url_of(client, emulator.add_export(status="SUCCEEDED"))
+    emulator.inject_corrupt_download()
+    _, bad_headers, bad = fetch(url)
+    _, good_headers, good = fetch(url)
+    assert sum(a != b for a, b in zip(bad, good, strict=True)) == 1
+    assert bad_headers["ETag"] == good_headers["ETag"]
+
+
+def test_a_wrong_length_is_announced(
+    emulator: Emulator, client: "ApplicationDiscoveryServiceClient"
+) -> None:
+    export_id = emulator.add_export(status="SUCCEEDED")
+    url, whole = url_of(client, export_id), emulator.archive(export_id)
+    emulator.inject_wrong_length(+9)
+    with pytest.raises(http.client.IncompleteRead) as caught:
+        fetch(url)
+    assert (caught.value.partial, caught.value.expected) == (whole, 9)
+    emulator.inject_wrong_length(-9)
+    assert fetch(url)[2] == whole[:-9]
+
+
+def test_a_server_without_ranges_gives_all(
+    emulator: Emulator, client: "ApplicationDiscoveryServiceClient"
+) -> None:
+    export_id = emulator.add_export(status="SUCCEEDED")
+    emulator.inject_no_ranges()
+    status, headers, body = fetch(url_of(client, export_id), Range="bytes=5-")
+    assert (status, body) == (200, emulator.archive(export_id))
+    assert "Accept-Ranges" not in headers
+    emulator.clear_faults()
+    assert fetch(url_of(client, export_id), Range="bytes=5-")[0] == 206
+
+
+@pytest.mark.parametrize(
+    "inject",
+    [
+        lambda emulator: emulator.inject_broken_download(-1),
+        lambda emulator: emulator.inject_stalled_download(-1),
+        lambda emulator: emulator.inject_corrupt_download(0),
+        lambda emulator: emulator.inject_download_error("Odd", "", status=200),
+        lambda emulator: emulator.archive("export-unknown"),
+        lambda emulator: emulator.replace_archive("export-unknown"),
+        lambda emulator: Emulator(archive_size=-1),
+    ],
+)
+def test_what_makes_no_sense_is_refused(
+    emulator: Emulator, inject: Callable[[Emulator], object]
+) -> None:
+    with pytest.raises(ValueError, match=r"must|there is no export"):
+        inject(emulator)
