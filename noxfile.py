@@ -47,7 +47,7 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def types(session: nox.Session) -> None:
     """Check the types with mypy and pyright."""
-    session.install("-e", ".[trio,examples]", *group("types"), *group("tests"), "nox")
+    session.install("-e", ".[download,examples,trio]", *group("types"), *group("tests"), "nox")
     session.run("mypy")
     session.run("pyright", "--pythonpath", f"{session.bin}/python")
 
@@ -59,7 +59,7 @@ def tests(session: nox.Session, dependencies: str) -> None:
     constraints = []
     if dependencies == "oldest":
         constraints = ["-c", str(oldest_dependencies(Path(session.create_tmp()) / "oldest.txt"))]
-    session.install(*constraints, "-e", ".[trio,examples]", *group("tests"))
+    session.install(*constraints, "-e", ".[download,examples,trio]", *group("tests"))
     session.env["COVERAGE_FILE"] = str(Path(session.create_tmp()) / ".coverage")
     session.run("coverage", "erase")
     session.run("coverage", "run", "-m", "pytest", *(session.posargs or PARALLEL))
@@ -84,6 +84,6 @@ def wheel(session: nox.Session) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     session.run("python", "-m", "build", "--outdir", str(folder), silent=True)
     (built,) = folder.glob("*.whl")
-    session.install(f"{built}[trio,examples]", *group("tests"))
+    session.install(f"{built}[download,examples,trio]", *group("tests"))
     # pytest alone leaves the checkout out of the path.
     session.run("pytest", *(session.posargs or PARALLEL))

@@ -2,11 +2,15 @@
 
 from ._client import create_client
 from ._describe import describe_exports
+from ._download import DownloadedExport, download_export
 from ._paginator import PageIterator, Paginator, ReadAhead, ResumableIterator, get_paginator
+from ._start import start_export
 from ._watcher import ExportUpdate, ExportWatcher, wait_for_exports
 from .exceptions import (
+    DownloadError,
     ExportFailedError,
     ExportNotFoundError,
+    ExportNotSucceededError,
     ExportTimeoutError,
     InvalidResumeTokenError,
     PaginationLoopError,
@@ -16,8 +20,11 @@ from .exceptions import (
 )
 
 __all__ = [
+    "DownloadError",
+    "DownloadedExport",
     "ExportFailedError",
     "ExportNotFoundError",
+    "ExportNotSucceededError",
     "ExportTimeoutError",
     "ExportUpdate",
     "ExportWatcher",
@@ -32,6 +39,8 @@ __all__ = [
     "WatcherClosedError",
     "create_client",
     "describe_exports",
+    "download_export",
     "get_paginator",
+    "start_export",
     "wait_for_exports",
 ]

@@ -12,6 +12,8 @@
       ExportTimeoutError (also a TimeoutError)
       PollingError
       WatcherClosedError
+    DownloadError
+      ExportNotSucceededError
 
 Errors of the service and of the network reach the caller of a listing as botocore raises them, the
 tasks that wait for an export as the cause of a ``PollingError``. No message holds a download URL:
@@ -27,8 +29,10 @@ if TYPE_CHECKING:
     from types_aiobotocore_discovery.type_defs import ExportInfoTypeDef
 
 __all__ = [
+    "DownloadError",
     "ExportFailedError",
     "ExportNotFoundError",
+    "ExportNotSucceededError",
     "ExportTimeoutError",
     "InvalidResumeTokenError",
     "PaginationLoopError",
@@ -136,3 +140,36 @@ class PollingError(WatchError):
 
 class WatcherClosedError(WatchError):
     """The watcher is not open: it was left, or never entered, with ``async with``."""
+
+
+class DownloadError(Exception):
+    """An export whose archive could not be downloaded, or is no whole zip archive.
+
+    Neither it nor anything that it is chained to holds the download URL, which is a credential.
+    """
+
+    export_id: str
+    #: The HTTP status of the answer that was the reason; None where another thing was.
+    status_code: int | None
+
+    def __init__(self, message: str, export_id: str, status_code: int | None = None) -> None:
+        super().__init__(message)
+        self.export_id = export_id
+        self.status_code = status_code
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), (str(self), self.export_id, self.status_code)
+
+
+class ExportNotSucceededError(DownloadError):
+    """An export that has no archive, because it has not SUCCEEDED."""
+
+    #: As the service says it: IN_PROGRESS, FAILED, or one that is new.
+    export_status: str
+
+    def __init__(self, message: str, export_id: str, export_status: str) -> None:
+        super().__init__(message, export_id)
+        self.export_status = export_status
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), (str(self), self.export_id, self.export_status)

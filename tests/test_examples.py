@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -112,10 +113,43 @@ def test_watch_exports_says_in_a_line_why_it_cannot_watch(emulator: Emulator) ->
     assert "AuthorizationErrorException" in done.stderr
 
 
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_download_goes_on_after_what_goes_wrong(backend: str, tmp_path: Path) -> None:
+    output = run("download.py", "--backend", backend, "--to", str(tmp_path))
+
+    (path,) = tmp_path.iterdir()
+    with zipfile.ZipFile(path) as archive:
+        assert archive.testzip() is None
+    last_line = output.splitlines()[-1]
+    assert last_line == (
+        f"All {path.stat().st_size:,} bytes are in {path}, with every CRC in it right."
+    )
+    assert output.count("the connection failed") == 2
+    assert output.count("getting a fresh URL") == 1
+    assert "X-Amz-" not in output
+
+
+def test_download_says_in_a_line_why_there_is_nothing(emulator: Emulator, tmp_path: Path) -> None:
+    export_id = emulator.add_export(status="FAILED", message="The bucket is full.")
+
+    done = run_on_aws(emulator, "download.py", export_id, "--to", str(tmp_path))
+
+    assert (done.returncode, done.stdout) == (1, f"export {export_id} is FAILED, was not known\n")
+    assert done.stderr == (
+        f"It was not downloaded: export {export_id} failed: The bucket is full.\n"
+    )
+
+
 def watch_on_aws(emulator: Emulator, *export_ids: str) -> subprocess.CompletedProcess[str]:
-    """Run it as against AWS, with the emulator in the place of AWS."""
-    program = str(EXAMPLES / "watch_exports.py")
-    command = [sys.executable, "-W", "error", program, "--region", "us-west-2", *export_ids]
+    return run_on_aws(emulator, "watch_exports.py", *export_ids)
+
+
+def run_on_aws(
+    emulator: Emulator, example: str, *arguments: str
+) -> subprocess.CompletedProcess[str]:
+    """Run an example as against AWS, with the emulator in the place of AWS."""
+    program = str(EXAMPLES / example)
+    command = [sys.executable, "-W", "error", program, "--region", "us-west-2", *arguments]
     return subprocess.run(
         command,
         capture_output=True,

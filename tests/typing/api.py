@@ -2,8 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import aclosing
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, assert_type
 
+import httpx2
 from aiobotocore.config import AioConfig
 from aiobotocore.session import get_session
 from types_aiobotocore_discovery.client import ApplicationDiscoveryServiceClient
@@ -115,6 +118,32 @@ async def waiting(client: ApplicationDiscoveryServiceClient) -> None:
         assert_type(error.failed, Mapping[str, ExportInfoTypeDef])
     except aiodiscovery.ExportTimeoutError as error:
         assert_type(error.pending, Sequence[str])
+
+
+async def starting_and_downloading(client: ApplicationDiscoveryServiceClient) -> None:
+    export_id = await aiodiscovery.start_export(
+        client,
+        agent_id="o-1",
+        start_time=datetime(2026, 1, 5, tzinfo=UTC),
+        end_time="2026-01-06T00:00:00Z",
+        preferences={"ec2RecommendationsPreferences": {"enabled": True}},
+    )
+    assert_type(export_id, str)
+    info = (await aiodiscovery.wait_for_exports(client, [export_id]))[export_id]
+    async with httpx2.AsyncClient(proxy="http://proxy.example") as http_client:
+        done = await aiodiscovery.download_export(
+            client, info, Path("exports"), progress=print, http_client=http_client
+        )
+    assert_type(done, aiodiscovery.DownloadedExport)
+    assert_type(done.path, Path)
+    assert_type(done.size, int)
+    assert_type(done.truncated, bool)
+    try:
+        await aiodiscovery.download_export(client, export_id, "exports")
+    except aiodiscovery.ExportNotSucceededError as error:
+        assert_type(error.export_status, str)
+    except aiodiscovery.DownloadError as error:
+        assert_type(error.status_code, int | None)
 
 
 def wrong(client: ApplicationDiscoveryServiceClient) -> None:

@@ -1,0 +1,141 @@
+"""Downloads in processes of their own, which are killed."""
+
+import contextlib
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from aiodiscovery.emulator import Emulator
+
+pytest.importorskip("httpx2")
+
+PROGRAM = Path(__file__).with_name("download_in_process.py")
+SIZE = 2_000_000
+
+Start = Callable[[str, Emulator, str, Path], subprocess.Popen[bytes]]
+
+
+@pytest.fixture
+def emulator() -> Iterator[Emulator]:
+    with Emulator(archive_size=SIZE) as running:
+        yield running
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    """Start processes, none of which outlives the test."""
+    with contextlib.ExitStack() as stack:
+
+        def start(
+            backend: str, emulator: Emulator, export_id: str, folder: Path
+        ) -> subprocess.Popen[bytes]:
+            command = [sys.executable, "-W", "error", str(PROGRAM), backend]
+            process = stack.enter_context(
+                subprocess.Popen([*command, emulator.endpoint_url, export_id, str(folder)])
+            )
+            stack.callback(process.kill)
+            return process
+
+        yield start
+
+
+def wait_until(condition: Callable[[], Any], process: subprocess.Popen[bytes]) -> None:
+    while not condition():
+        assert process.poll() is None or condition()
+        time.sleep(0.002)
+
+
+def has_downloads(emulator: Emulator, count: int) -> bool:
+    return len(emulator.downloads) >= count
+
+
+def has_size(path: Path, size: int) -> bool:
+    return path.exists() and path.stat().st_size >= size
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_a_download_that_is_killed_again_and_again_ends_with_the_right_bytes(
+    backend: str, emulator: Emulator, start: Start, tmp_path: Path
+) -> None:
+    export_id = emulator.add_export(status="SUCCEEDED")
+    part = tmp_path / f"{export_id}.zip.part"
+    steps = [1, 300_000, 0, 65_536, 1_000_000]
+    reached = 0
+    for number, step in enumerate(steps, 1):
+        emulator.inject_stalled_download(step)
+        reached += step
+        process = start(backend, emulator, export_id, tmp_path)
+        wait_until(partial(has_downloads, emulator, number), process)
+        wait_until(partial(has_size, part, reached), process)
+        process.kill()
+        process.wait()
+        assert sorted(each.name for each in tmp_path.iterdir()) == [part.name, f"{part.name}.json"]
+
+    assert start(backend, emulator, export_id, tmp_path).wait() == 0
+
+    assert (tmp_path / f"{export_id}.zip").read_bytes() == emulator.archive(export_id)
+    assert [each.name for each in tmp_path.iterdir()] == [f"{export_id}.zip"]
+    # No byte came twice.
+    expected = [sum(steps[: number + 1]) for number in range(len(steps))]
+    assert [each.range for each in emulator.downloads] == [
+        None,
+        *(f"bytes={size}-" for size in expected),
+    ]
+
+
+def test_a_download_that_is_killed_at_any_time_ends_with_the_right_bytes(
+    emulator: Emulator, start: Start, tmp_path: Path
+) -> None:
+    export_id = emulator.add_export(status="SUCCEEDED")
+    final = tmp_path / f"{export_id}.zip"
+    for pause in (0.0, 0.001, 0.003, 0.01, 0.02, 0.04):
+        asked = len(emulator.downloads)
+        process = start("asyncio", emulator, export_id, tmp_path)
+        # One that finds all bytes on disk asks for none.
+        while not has_downloads(emulator, asked + 1) and process.poll() is None:
+            time.sleep(0.002)
+        time.sleep(pause)
+        process.kill()
+        process.wait()
+        assert not final.exists() or final.read_bytes() == emulator.archive(export_id)
+
+    assert start("asyncio", emulator, export_id, tmp_path).wait() == 0
+
+    assert final.read_bytes() == emulator.archive(export_id)
+    assert list(tmp_path.iterdir()) == [final]
+
+
+def test_a_process_that_waits_for_one_that_is_killed_takes_over(
+    emulator: Emulator, start: Start, tmp_path: Path
+) -> None:
+    export_id = emulator.add_export(status="SUCCEEDED")
+    part = tmp_path / f"{export_id}.zip.part"
+    emulator.inject_stalled_download(500_000)
+    first = start("asyncio", emulator, export_id, tmp_path)
+    wait_until(partial(has_size, part, 500_000), first)
+    second = start("trio", emulator, export_id, tmp_path)
+    wait_until(lambda: len(emulator.requests) == 2, second)
+
+    first.kill()
+
+    assert second.wait() == 0
+    assert (tmp_path / f"{export_id}.zip").read_bytes() == emulator.archive(export_id)
+    assert [each.range for each in emulator.downloads] == [None, "bytes=500000-"]
+
+
+def test_many_processes_at_once_end_with_the_right_bytes(
+    emulator: Emulator, start: Start, tmp_path: Path
+) -> None:
+    export_id = emulator.add_export(status="SUCCEEDED")
+
+    processes = [start("asyncio", emulator, export_id, tmp_path) for _ in range(4)]
+
+    assert [process.wait() for process in processes] == [0] * 4
+    assert (tmp_path / f"{export_id}.zip").read_bytes() == emulator.archive(export_id)
+    assert [each.name for each in tmp_path.iterdir()] == [f"{export_id}.zip"]
