@@ -3,9 +3,10 @@
 from ._client import create_client
 from ._describe import describe_exports
 from ._download import DownloadedExport, download_export
+from ._jobs import ExportUpdate, JobUpdate
 from ._paginator import PageIterator, Paginator, ReadAhead, ResumableIterator, get_paginator
 from ._start import start_export
-from ._watcher import ExportUpdate, ExportWatcher, wait_for_exports
+from ._watcher import BatchDeleteWatcher, ExportWatcher, ImportWatcher, wait_for_exports
 from .exceptions import (
     DownloadError,
     ExportFailedError,
@@ -13,6 +14,9 @@ from .exceptions import (
     ExportNotSucceededError,
     ExportTimeoutError,
     InvalidResumeTokenError,
+    JobFailedError,
+    JobNotFoundError,
+    JobTimeoutError,
     PaginationLoopError,
     PollingError,
     WatcherClosedError,
@@ -20,6 +24,7 @@ from .exceptions import (
 )
 
 __all__ = [
+    "BatchDeleteWatcher",
     "DownloadError",
     "DownloadedExport",
     "ExportFailedError",
@@ -28,7 +33,12 @@ __all__ = [
     "ExportTimeoutError",
     "ExportUpdate",
     "ExportWatcher",
+    "ImportWatcher",
     "InvalidResumeTokenError",
+    "JobFailedError",
+    "JobNotFoundError",
+    "JobTimeoutError",
+    "JobUpdate",
     "PageIterator",
     "PaginationLoopError",
     "Paginator",

@@ -45,16 +45,15 @@ async def describe_exports(
     return {each: found[each] for each in ids if each in found}
 
 
-def check_ids(export_ids: Iterable[Any]) -> tuple[str, ...]:
+def check_ids(given: Iterable[Any], noun: str = "export") -> tuple[str, ...]:
     """Return the ids, each once; raise ValueError if there is something else among them."""
-    if isinstance(export_ids, str) or not isinstance(export_ids, Iterable):
-        kind = type(export_ids).__name__
-        raise ValueError(f"export_ids must be several ids, not one {kind}")  # noqa: TRY004
-    ids = tuple(export_ids)
+    if isinstance(given, str) or not isinstance(given, Iterable):
+        raise ValueError(f"{noun} ids must be several, not one {type(given).__name__}")  # noqa: TRY004
+    ids = tuple(given)
     for each in ids:
         # The service refuses a whole request for one id that is none.
         if not isinstance(each, str) or not 0 < len(each) <= 200 or any(map(str.isspace, each)):
             raise ValueError(
-                f"an export id is a string of 1 to 200 characters without spaces, not {each!r}"
+                f"{noun} ids are strings of 1 to 200 characters without spaces, not {each!r}"
             )
     return tuple(dict.fromkeys(ids))

@@ -7,21 +7,24 @@
     botocore.exceptions.PaginationError
       PaginationLoopError
     WatchError
-      ExportFailedError
-      ExportNotFoundError
-      ExportTimeoutError (also a TimeoutError)
+      JobFailedError
+        ExportFailedError
+      JobNotFoundError
+        ExportNotFoundError
+      JobTimeoutError (also a TimeoutError)
+        ExportTimeoutError
       PollingError
       WatcherClosedError
     DownloadError
       ExportNotSucceededError
 
 Errors of the service and of the network reach the caller of a listing as botocore raises them, the
-tasks that wait for an export as the cause of a ``PollingError``. No message holds a download URL:
-those are in the ExportInfos that the attributes hold.
+tasks that wait for a job as the cause of a ``PollingError``. No message holds a download URL:
+those are in what the attributes hold, as the service describes it.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import PaginationError
 
@@ -35,6 +38,9 @@ __all__ = [
     "ExportNotSucceededError",
     "ExportTimeoutError",
     "InvalidResumeTokenError",
+    "JobFailedError",
+    "JobNotFoundError",
+    "JobTimeoutError",
     "PaginationLoopError",
     "PollingError",
     "WatchError",
@@ -58,25 +64,33 @@ class PaginationLoopError(PaginationError):
 
 
 class WatchError(Exception):
-    """A wait for exports that did not end with their success."""
+    """A wait for exports or other jobs that did not end with their success."""
 
 
-class ExportFailedError(WatchError):
-    """At least one export FAILED; all that were waited for have ended."""
+class JobFailedError(WatchError):
+    """At least one job failed; all that were waited for have ended."""
 
-    #: The ExportInfos by id, in the order asked: of those that FAILED, and of those that SUCCEEDED.
-    failed: "Mapping[str, ExportInfoTypeDef]"
-    succeeded: "Mapping[str, ExportInfoTypeDef]"
+    #: What the service says of those that failed and of those that succeeded, by id, in the order
+    #: asked.
+    failed: Mapping[str, Any]
+    succeeded: Mapping[str, Any]
 
     def __init__(
-        self,
-        message: str,
-        failed: "Mapping[str, ExportInfoTypeDef]",
-        succeeded: "Mapping[str, ExportInfoTypeDef]",
+        self, message: str, failed: Mapping[str, Any], succeeded: Mapping[str, Any]
     ) -> None:
         super().__init__(message)
         self.failed = failed
         self.succeeded = succeeded
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), (str(self), self.failed, self.succeeded)
+
+
+class ExportFailedError(JobFailedError):
+    """At least one export FAILED; all that were waited for have ended."""
+
+    failed: "Mapping[str, ExportInfoTypeDef]"
+    succeeded: "Mapping[str, ExportInfoTypeDef]"
 
     @property
     def info(self) -> "ExportInfoTypeDef":
@@ -88,46 +102,56 @@ class ExportFailedError(WatchError):
         """What the service says of the first export that FAILED."""
         return self.info.get("statusMessage", "")
 
-    def __reduce__(self) -> tuple[object, ...]:
-        return type(self), (str(self), self.failed, self.succeeded)
 
-
-class ExportNotFoundError(WatchError):
-    """The service does not know an export, and has not for the whole ``not_found_timeout``."""
+class JobNotFoundError(WatchError):
+    """The service does not know a job, and has not for the whole ``not_found_timeout``."""
 
     #: The ids that the service does not know.
-    export_ids: Sequence[str]
-    #: The ExportInfos by id of those that have ended.
-    ended: "Mapping[str, ExportInfoTypeDef]"
+    job_ids: Sequence[str]
+    #: What the service says, by id, of those that have ended.
+    ended: Mapping[str, Any]
 
-    def __init__(
-        self, message: str, export_ids: Sequence[str], ended: "Mapping[str, ExportInfoTypeDef]"
-    ) -> None:
+    def __init__(self, message: str, job_ids: Sequence[str], ended: Mapping[str, Any]) -> None:
         super().__init__(message)
-        self.export_ids = export_ids
+        self.job_ids = job_ids
         self.ended = ended
 
     def __reduce__(self) -> tuple[object, ...]:
-        return type(self), (str(self), self.export_ids, self.ended)
+        return type(self), (str(self), self.job_ids, self.ended)
 
 
-class ExportTimeoutError(WatchError, TimeoutError):
-    """Not all exports ended within the timeout."""
+class ExportNotFoundError(JobNotFoundError):
+    """The service does not know an export, and has not for the whole ``not_found_timeout``."""
 
-    #: The ExportInfos by id, in the order asked, of those that have ended, SUCCEEDED or FAILED.
     ended: "Mapping[str, ExportInfoTypeDef]"
+
+    @property
+    def export_ids(self) -> Sequence[str]:
+        """The ids that the service does not know."""
+        return self.job_ids
+
+
+class JobTimeoutError(WatchError, TimeoutError):
+    """Not all jobs ended within the timeout."""
+
+    #: What the service says, by id, in the order asked, of those that have ended, well or not.
+    ended: Mapping[str, Any]
     #: The ids, in the order asked, of those that have not.
     pending: Sequence[str]
 
-    def __init__(
-        self, message: str, ended: "Mapping[str, ExportInfoTypeDef]", pending: Sequence[str]
-    ) -> None:
+    def __init__(self, message: str, ended: Mapping[str, Any], pending: Sequence[str]) -> None:
         super().__init__(message)
         self.ended = ended
         self.pending = pending
 
     def __reduce__(self) -> tuple[object, ...]:
         return type(self), (str(self), self.ended, self.pending)
+
+
+class ExportTimeoutError(JobTimeoutError):
+    """Not all exports ended within the timeout."""
+
+    ended: "Mapping[str, ExportInfoTypeDef]"
 
 
 class PollingError(WatchError):

@@ -1101,7 +1101,7 @@ def test_numbers_out_of_their_range_are_refused(options: Any) -> None:
 def test_what_is_no_export_id_is_refused(export_id: Any) -> None:
     async def scenario(client: Any, virtual: VirtualService) -> None:
         async with ExportWatcher(client) as watcher:
-            with pytest.raises(ValueError, match="an export id is"):
+            with pytest.raises(ValueError, match="export ids are strings"):
                 await watcher.wait(export_id)
 
     assert run_virtual(scenario).calls == []
@@ -1110,7 +1110,7 @@ def test_what_is_no_export_id_is_refused(export_id: Any) -> None:
 def test_one_string_is_not_several_ids() -> None:
     async def scenario(client: Any, virtual: VirtualService) -> None:
         async with ExportWatcher(client) as watcher:
-            with pytest.raises(ValueError, match="several ids, not one str"):
+            with pytest.raises(ValueError, match="must be several, not one str"):
                 await watcher.wait_all("export-1")
 
     run_virtual(scenario)

@@ -1,0 +1,133 @@
+"""What one wait hears of its jobs, and what it returns or raises in the end."""
+
+import math
+from collections.abc import Callable
+from typing import Any, Generic, cast
+
+import anyio
+
+from ._jobs import Info, JobKind, Update
+from .exceptions import WatchError
+
+__all__ = ["Subscription"]
+
+
+class Subscription(Generic[Info, Update]):
+    """What one wait is to hear.
+
+    :param deadline: when the wait gives up, on the event loop's clock; infinity if never.
+    :param of_updates: whether it is to hear of every change, and not only of the end of all.
+    """
+
+    def __init__(
+        self,
+        kind: JobKind[Info, Update],
+        job_ids: tuple[str, ...],
+        deadline: float,
+        *,
+        of_updates: bool,
+    ) -> None:
+        self.job_ids = job_ids
+        #: Since when it is to hear.
+        self.begun = -math.inf
+        self.deadline = deadline
+        self.pending = set(job_ids)
+        #: Makes the error that ends the wait.
+        self.failure: Callable[[], WatchError] | None = None
+        self._kind = kind
+        self._ended: dict[str, Info] = {}
+        self._not_found: list[str] = []
+        #: The newest state of each job that the consumer has not taken yet.
+        self._news: dict[str, Info] = {}
+        self._of_updates = of_updates
+        self._told: dict[str, str] = {}
+        self._changed = anyio.Event()
+
+    def see(self, job_id: str, info: Info) -> None:
+        """Hear of a job's state."""
+        if self._kind.has_ended(info):
+            self.pending.discard(job_id)
+            self._ended[job_id] = info
+        if self._of_updates:
+            if self._told.get(job_id) != self._kind.status(info):
+                self._news[job_id] = info
+                self._changed.set()
+            else:
+                # It went back to what the consumer knows before the consumer looked.
+                self._news.pop(job_id, None)
+        elif not self.pending:
+            self._changed.set()
+
+    def miss(self, job_id: str) -> None:
+        """Hear that there is no such job."""
+        self.pending.discard(job_id)
+        self._not_found.append(job_id)
+        if self._of_updates or not self.pending:
+            self._changed.set()
+
+    def fail(self, failure: Callable[[], WatchError]) -> None:
+        """Hear that the wait ends with an error."""
+        self.failure = failure
+        self.wake()
+
+    def wake(self) -> None:
+        """Let the wait look again."""
+        self._changed.set()
+
+    def take_update(self) -> Update | None:
+        """Take the news that have waited longest, None if there are none."""
+        if not self._news:
+            return None
+        job_id = next(iter(self._news))
+        info = self._news.pop(job_id)
+        status = self._kind.status(info)
+        update = self._kind.update(job_id, status, self._told.get(job_id), _copy(info))
+        self._told[job_id] = status
+        return update
+
+    async def wait_for_change(self) -> None:
+        """Wait until there is news, or, for a wait without updates, until all have ended."""
+        if self._of_updates:
+            self._changed = anyio.Event()
+        await self._changed.wait()
+
+    def raise_if_not_found(self) -> None:
+        """Raise the error for what the service does not know."""
+        if self._not_found:
+            # Said once: who iterates may go on with the others.
+            ids, self._not_found = tuple(self._not_found), []
+            message = f"the service does not know {self._kind.name(ids)}"
+            raise self._kind.not_found_error(message, ids, self._ended_in_order())
+
+    def result(self, timeout: float | None, *, raise_on_failure: bool) -> dict[str, Info]:
+        """Return the infos of all jobs, in the order asked, or raise what ended the wait."""
+        kind = self._kind
+        ended = self._ended_in_order()
+        pending = tuple(each for each in self.job_ids if each not in ended)
+        if self.failure is not None and self.pending:
+            raise self.failure()
+        if self.pending:
+            raise kind.timeout_error(
+                f"{kind.name(pending)} not ended within {timeout} s, {len(ended)} ended",
+                ended,
+                pending,
+            )
+        self.raise_if_not_found()
+        failed = {key: info for key, info in ended.items() if kind.has_failed(info)}
+        if failed and raise_on_failure:
+            succeeded = {key: info for key, info in ended.items() if key not in failed}
+            first = next(iter(failed.values()))
+            reason = first.get(kind.reason_key, "no message")
+            raise kind.failed_error(
+                f"{kind.name(tuple(failed))} failed: {reason}", failed, succeeded
+            )
+        return ended
+
+    def _ended_in_order(self) -> dict[str, Info]:
+        return {each: _copy(self._ended[each]) for each in self.job_ids if each in self._ended}
+
+
+def _copy(info: Info) -> Info:
+    # What the caller is given is the caller's.
+    copied: Any = dict(info)
+    return cast("Info", copied)
