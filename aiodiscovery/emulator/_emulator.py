@@ -60,13 +60,13 @@ class Emulator:
     :param seed: what the data is made from: the same seed makes the same data
     :param exports: how many exports there are from the beginning, all of them over
     :param agents: how many agents there are
-    :param import_tasks: how many import tasks there are
+    :param import_tasks: how many import tasks there are from the beginning, all of them over
     :param continuous_exports: how many continuous exports there are
     :param tags: how many tags there are
     :param configurations: how many configuration items there are of each type
-    :param export_duration: seconds that a started export takes; None: until
-        :meth:`finish_export` or :meth:`fail_export`
-    :param visibility_delay: seconds that a started export is missing from the describe calls
+    :param export_duration: seconds that a started export, import or batch-delete task takes; None:
+        until :meth:`finish_export`, :meth:`fail_export` or :meth:`set_task_status`
+    :param visibility_delay: seconds that a started one is missing from the describe calls
     :param url_lifetime: seconds for which a download URL works, counted from the whole second in
         which it was made and rounded up to whole ones; with 0 it has expired from the beginning
     :param exports_per_day: how many exports StartExportTask starts in 24 hours (the service
@@ -365,6 +365,39 @@ class Emulator:
         """
         with self._lock:
             self._service.set_export_status(export_id, status, message)
+
+    # Import tasks and batch-delete tasks.
+
+    def add_import_task(
+        self, *, duration: float | EllipsisType | None = ..., outcome: str = "IMPORT_COMPLETE"
+    ) -> str:
+        """Add an import task in progress at the end of the listing.
+
+        :param duration: seconds until it is over; None: until it is told; left out: the emulator's
+            ``export_duration``
+        :param outcome: the status that it has then
+        :return: the task's id
+        :raises ValueError: for a negative duration
+        """
+        with self._lock:
+            return self._service.add_import_task(duration=duration, outcome=outcome)
+
+    def add_batch_delete_task(
+        self, *, duration: float | EllipsisType | None = ..., outcome: str = "COMPLETED"
+    ) -> str:
+        """Add a batch-delete task of no configurations; see :meth:`add_import_task`."""
+        with self._lock:
+            return self._service.add_batch_delete_task(duration=duration, outcome=outcome)
+
+    def set_task_status(self, task_id: str, status: str) -> None:
+        """Give an import or batch-delete task a status from now on, known to the service or not.
+
+        With one in which such tasks run, it runs until it is told something else.
+
+        :raises ValueError: where there is no such task
+        """
+        with self._lock:
+            self._service.set_task_status(task_id, status)
 
     # Archives.
 

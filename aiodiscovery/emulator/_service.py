@@ -41,6 +41,7 @@ from ._faults import (
 )
 from ._links import LinkError, Links
 from ._model import input_shape, operation_names, read
+from ._tasks import BatchDeletes, Imports
 from ._tokens import Cursor, Tokens
 
 __all__ = ["DOWNLOAD", "OPERATIONS", "Download", "DroppedConnection", "Service", "ServiceError"]
@@ -48,13 +49,16 @@ __all__ = ["DOWNLOAD", "OPERATIONS", "Download", "DroppedConnection", "Service",
 OPERATIONS = frozenset(
     {
         "DescribeAgents",
+        "DescribeBatchDeleteConfigurationTask",
         "DescribeContinuousExports",
         "DescribeExportConfigurations",
         "DescribeExportTasks",
         "DescribeImportTasks",
         "DescribeTags",
         "ListConfigurations",
+        "StartBatchDeleteConfigurationTask",
         "StartExportTask",
+        "StartImportTask",
     }
 )
 
@@ -125,12 +129,13 @@ class Service:
     :param seed: what the data is made from
     :param exports: how many exports there are from the beginning, all of them over
     :param agents: how many agents there are
-    :param import_tasks: how many import tasks there are
+    :param import_tasks: how many import tasks there are from the beginning, all of them over
     :param continuous_exports: how many continuous exports there are
     :param tags: how many tags there are
     :param configurations: how many configuration items there are of each type
-    :param export_duration: seconds that a started export takes; None: until it is told to end
-    :param visibility_delay: seconds that a started export is missing from the describe calls
+    :param export_duration: seconds that a started export or task takes; None: until it is told to
+        end
+    :param visibility_delay: seconds that a started one is missing from the describe calls
     :param url_lifetime: seconds for which a download URL works, rounded up to whole ones
     :param exports_per_day: how many exports can be started in 24 hours; None: any number
     :param archive_size: how many bytes an archive has at least
@@ -180,10 +185,13 @@ class Service:
 
         self._agents = _data.agents(seed, agents)
         self._agent_ids = {item["agentId"] for item in self._agents}
-        self._import_tasks = _data.import_tasks(seed, import_tasks)
+        self._imports = Imports(seed, _data.import_tasks(seed, import_tasks))
         self._continuous_exports = _data.continuous_exports(seed, continuous_exports)
         self._tags = _data.tags(seed, tags)
         self._configurations = _data.configurations(seed, configurations)
+        self._batch_deletes = BatchDeletes(
+            seed, (item["server.configurationId"] for item in self._configurations["SERVER"])
+        )
 
         self._new_ids = _data.export_ids(seed)
         self._exports: list[_Export] = []
@@ -208,13 +216,16 @@ class Service:
 
         self._operations: dict[str, Callable[[Mapping[str, Any]], Item]] = {
             "DescribeAgents": self._describe_agents,
+            "DescribeBatchDeleteConfigurationTask": self._describe_batch_delete,
             "DescribeContinuousExports": self._describe_continuous_exports,
             "DescribeExportConfigurations": self._describe_export_configurations,
             "DescribeExportTasks": self._describe_export_tasks,
             "DescribeImportTasks": self._describe_import_tasks,
             "DescribeTags": self._describe_tags,
             "ListConfigurations": self._list_configurations,
+            "StartBatchDeleteConfigurationTask": self._start_batch_delete,
             "StartExportTask": self._start_export_task,
+            "StartImportTask": self._start_import_task,
         }
 
     # What a client does.
@@ -391,6 +402,45 @@ class Service:
             self._agent_exports.append(export)
         return export_id
 
+    def add_import_task(self, *, duration: float | EllipsisType | None, outcome: str) -> str:
+        """Add an import task; see :meth:`Emulator.add_import_task`."""
+        now, _, ends = self._times(duration)
+        task = self._imports.start(
+            name="added",
+            url="s3://discovery-imports/added.csv",
+            token=None,
+            now=now,
+            visible=now,
+            ends=ends,
+            outcome=outcome,
+        )
+        return str(task["importTaskId"])
+
+    def add_batch_delete_task(self, *, duration: float | EllipsisType | None, outcome: str) -> str:
+        """Add a batch-delete task; see :meth:`Emulator.add_batch_delete_task`."""
+        now, _, ends = self._times(duration)
+        return self._batch_deletes.start([], now=now, visible=now, ends=ends, outcome=outcome)
+
+    def set_task_status(self, task_id: str, status: str) -> None:
+        """Give a task a status from now on; see :meth:`Emulator.set_task_status`."""
+        now = self._clock()
+        imported, deleted = self._imports.find(task_id), self._batch_deletes.find(task_id)
+        if imported is not None:
+            imported.set_status(status, Imports.PHASES, now)
+        elif deleted is not None:
+            deleted.set_status(status, BatchDeletes.PHASES, now)
+        else:
+            raise ValueError(f"there is no task {task_id!r}")
+
+    def _times(
+        self, duration: float | EllipsisType | None = ...
+    ) -> tuple[float, float, float | None]:
+        """Return when a task starts, becomes visible and ends."""
+        duration = self._export_duration if duration is ... else duration
+        _not_negative(duration=duration)
+        now = self._clock()
+        return now, now + self._visibility_delay, None if duration is None else now + duration
+
     # The operations.
 
     def _describe_agents(self, query: Mapping[str, Any]) -> Item:
@@ -462,7 +512,7 @@ class Service:
 
     def _describe_import_tasks(self, query: Mapping[str, Any]) -> Item:
         passes = _filters.import_task_filter(query.get("filters", ()))
-        found = [item for item in self._import_tasks if passes(item)]
+        found = [item for item in self._imports.items(self._clock()) if passes(item)]
         return self._page("DescribeImportTasks", "tasks", query, _rows(found))
 
     def _describe_tags(self, query: Mapping[str, Any]) -> Item:
@@ -473,9 +523,13 @@ class Service:
     def _list_configurations(self, query: Mapping[str, Any]) -> Item:
         kind = query["configurationType"]
         passes = _filters.configuration_filter(kind, query.get("filters", ()))
+        items = self._configurations[kind]
+        if kind == "SERVER":
+            gone = self._batch_deletes.deleted(self._clock())
+            items = [item for item in items if item["server.configurationId"] not in gone]
         found = _filters.sort_configurations(
             kind,
-            [item for item in self._configurations[kind] if passes(item)],
+            [item for item in items if passes(item)],
             query.get("orderBy", ()),
         )
         return self._page("ListConfigurations", "configurations", query, _rows(found))
@@ -507,6 +561,29 @@ class Service:
             end=end,
         )
         return {"exportId": export_id}
+
+    def _start_import_task(self, query: Mapping[str, Any]) -> Item:
+        now, visible, ends = self._times()
+        task = self._imports.start(
+            name=query["name"],
+            url=query["importUrl"],
+            token=query.get("clientRequestToken"),
+            now=now,
+            visible=visible,
+            ends=ends,
+        )
+        return {"task": task}
+
+    def _start_batch_delete(self, query: Mapping[str, Any]) -> Item:
+        now, visible, ends = self._times()
+        ids = query["configurationIds"]
+        return {"taskId": self._batch_deletes.start(ids, now=now, visible=visible, ends=ends)}
+
+    def _describe_batch_delete(self, query: Mapping[str, Any]) -> Item:
+        task = self._batch_deletes.describe(query["taskId"], self._clock())
+        if task is None:
+            raise invalid_value(f"There is no batch-delete task {query['taskId']}.")
+        return {"task": task}
 
     def _agent_to_export(self, filters: Sequence[Mapping[str, Any]]) -> str | None:
         _filters.agent_ids(filters)

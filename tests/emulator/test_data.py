@@ -23,6 +23,13 @@ LISTINGS: list[tuple[str, str, dict[str, Any]]] = [
     *(("ListConfigurations", "configurations", {"configurationType": kind}) for kind in TYPES),
 ]
 
+NO_LISTINGS = {
+    "DescribeBatchDeleteConfigurationTask",
+    "StartBatchDeleteConfigurationTask",
+    "StartExportTask",
+    "StartImportTask",
+}
+
 
 def everything(service: Service) -> list[Any]:
     return [service.call(operation, parameters)[key] for operation, key, parameters in LISTINGS]
@@ -77,7 +84,7 @@ def test_the_answer_of_a_start_fits_the_services_model() -> None:
 
 
 def test_no_list_of_operations_is_left_out() -> None:
-    assert {operation for operation, _, _ in LISTINGS} | {"StartExportTask"} == OPERATIONS
+    assert {operation for operation, _, _ in LISTINGS} == OPERATIONS - NO_LISTINGS
 
 
 def test_seeded_exports_are_a_mix(client: "ApplicationDiscoveryServiceClient") -> None:

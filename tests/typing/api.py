@@ -12,6 +12,7 @@ from aiobotocore.session import get_session
 from types_aiobotocore_discovery.client import ApplicationDiscoveryServiceClient
 from types_aiobotocore_discovery.type_defs import (
     AgentInfoTypeDef,
+    BatchDeleteConfigurationTaskTypeDef,
     ConfigurationTagTypeDef,
     ContinuousExportDescriptionTypeDef,
     ExportInfoTypeDef,
@@ -118,6 +119,23 @@ async def waiting(client: ApplicationDiscoveryServiceClient) -> None:
         assert_type(error.failed, Mapping[str, ExportInfoTypeDef])
     except aiodiscovery.ExportTimeoutError as error:
         assert_type(error.pending, Sequence[str])
+
+
+async def waiting_for_other_jobs(client: ApplicationDiscoveryServiceClient) -> None:
+    async with aiodiscovery.ImportWatcher(client) as imports:
+        assert_type(await imports.wait("import-task-1"), ImportTaskTypeDef)
+        async for update in imports.updates(["import-task-1"]):
+            assert_type(update, aiodiscovery.JobUpdate[ImportTaskTypeDef])
+            assert_type(update.job_id, str)
+            assert_type(update.info, ImportTaskTypeDef)
+    async with aiodiscovery.BatchDeleteWatcher(client, max_delay=30) as deletes:
+        assert_type(await deletes.wait_all(["1"]), dict[str, BatchDeleteConfigurationTaskTypeDef])
+    try:
+        raise NotImplementedError
+    except aiodiscovery.JobFailedError as error:
+        assert_type(error.failed, Mapping[str, Any])
+    except aiodiscovery.JobNotFoundError as error:
+        assert_type(error.job_ids, Sequence[str])
 
 
 async def starting_and_downloading(client: ApplicationDiscoveryServiceClient) -> None:

@@ -1,0 +1,185 @@
+"""Import tasks and batch-delete tasks: they run for a time, and then they are what they became."""
+
+import math
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from ._data import Item, generator
+
+__all__ = ["BatchDeletes", "Imports", "Task"]
+
+
+@dataclass(slots=True)
+class Task:
+    """A task. Its status is a function of the time."""
+
+    item: Item
+    started: float
+    visible: float
+    ends: float | None
+    outcome: str
+
+    def running(self, now: float) -> bool:
+        """Say whether it still runs."""
+        return self.ends is None or now < self.ends
+
+    def set_status(self, status: str, phases: Sequence[str], now: float) -> None:
+        """Give it a status from now on: one of those in which it runs, or an outcome."""
+        if status in phases:
+            self.ends = None
+            self.item["status"] = status
+        else:
+            # Never before its start, which its end would be if a virtual clock begins at 0.
+            self.ends, self.outcome = max(now, self.started), status
+
+
+class Imports:
+    """The import tasks.
+
+    :param seed: what the data is made from
+    :param seeded: those that were there, and over, before the emulator was started
+    """
+
+    #: The statuses in which one runs.
+    PHASES = ("IMPORT_IN_PROGRESS", "DELETE_IN_PROGRESS")
+
+    def __init__(self, seed: int, seeded: Iterable[Item]) -> None:
+        self._rng = generator(seed, "new imports")
+        self._tasks = {
+            item["importTaskId"]: Task(item, -math.inf, -math.inf, -math.inf, item["status"])
+            for item in seeded
+        }
+
+    def start(
+        self,
+        *,
+        name: str,
+        url: str,
+        token: str | None,
+        now: float,
+        visible: float,
+        ends: float | None,
+        outcome: str = "IMPORT_COMPLETE",
+    ) -> Item:
+        """Start a task; what was started with the same token is not started again."""
+        for task in self._tasks.values():
+            if token is not None and task.item["clientRequestToken"] == token:
+                return self._describe(task, now)
+        drawn = [self._rng.getrandbits(128) for _ in range(2)]
+        item: Item = {
+            "importTaskId": f"import-task-{drawn[0]:032x}",
+            "clientRequestToken": token or str(uuid.UUID(int=drawn[1], version=4)),
+            "name": name,
+            "importUrl": url,
+            "status": "IMPORT_IN_PROGRESS",
+            "importRequestTime": round(now, 3),
+            "fileClassification": "IMPORT_TEMPLATE",
+        }
+        if self._tasks:
+            # They become visible in their order, so that no listing loses one.
+            visible = max(visible, next(reversed(self._tasks.values())).visible)
+        task = self._tasks[item["importTaskId"]] = Task(item, now, visible, ends, outcome)
+        return self._describe(task, now)
+
+    def find(self, task_id: str) -> Task | None:
+        """Return a task, visible or not."""
+        return self._tasks.get(task_id)
+
+    def items(self, now: float) -> Iterator[Item]:
+        """Describe the tasks that are visible, in listing order."""
+        return (self._describe(task, now) for task in self._tasks.values() if task.visible <= now)
+
+    @staticmethod
+    def _describe(task: Task, now: float) -> Item:
+        item = dict(task.item)
+        if task.running(now) or task.outcome == item["status"]:
+            return item
+        imported = 100 if task.outcome.startswith("IMPORT_COMPLETE") else 0
+        return item | {
+            "status": task.outcome,
+            "importCompletionTime": round(task.ends or now, 3),
+            "serverImportSuccess": imported,
+            "serverImportFailure": 0 if task.outcome == "IMPORT_COMPLETE" else 3,
+            "applicationImportSuccess": imported // 10,
+            "applicationImportFailure": 0,
+        }
+
+
+class BatchDeletes:
+    """The batch-delete tasks.
+
+    :param seed: what the data is made from
+    :param known: the ids of the servers that there are in the beginning
+    """
+
+    #: The statuses in which one runs, in their order.
+    PHASES = ("INITIALIZING", "VALIDATING", "DELETING")
+
+    def __init__(self, seed: int, known: Iterable[str]) -> None:
+        self._rng = generator(seed, "batch deletes")
+        self._known = frozenset(known)
+        self._tasks: dict[str, Task] = {}
+
+    def start(
+        self,
+        configuration_ids: Sequence[str],
+        *,
+        now: float,
+        visible: float,
+        ends: float | None,
+        outcome: str = "COMPLETED",
+    ) -> str:
+        """Start a task and return its id."""
+        task_id = str(uuid.UUID(int=self._rng.getrandbits(128), version=4))
+        item: Item = {
+            "taskId": task_id,
+            "status": self.PHASES[0],
+            "startTime": round(now, 3),
+            "configurationType": "SERVER",
+            "requestedConfigurations": list(configuration_ids),
+            "deletedConfigurations": [],
+            "failedConfigurations": [],
+            "deletionWarnings": [],
+        }
+        self._tasks[task_id] = Task(item, now, visible, ends, outcome)
+        return task_id
+
+    def find(self, task_id: str) -> Task | None:
+        """Return a task, visible or not."""
+        return self._tasks.get(task_id)
+
+    def describe(self, task_id: str, now: float) -> Item | None:
+        """Describe a task; None where there is none, or none that is visible."""
+        task = self._tasks.get(task_id)
+        if task is None or task.visible > now:
+            return None
+        item = dict(task.item)
+        if task.running(now):
+            if task.ends is not None:
+                part = (now - task.started) / (task.ends - task.started)
+                item["status"] = self.PHASES[int(part * len(self.PHASES))]
+            return item
+        item |= {"status": task.outcome, "endTime": round(task.ends or now, 3)}
+        if task.outcome == "COMPLETED":
+            requested = item["requestedConfigurations"]
+            item["deletedConfigurations"] = [each for each in requested if each in self._known]
+            item["failedConfigurations"] = [
+                {
+                    "configurationId": each,
+                    "errorStatusCode": 404,
+                    "errorMessage": "There is no such server.",
+                }
+                for each in requested
+                if each not in self._known
+            ]
+        return item
+
+    def deleted(self, now: float) -> set[str]:
+        """Return the ids of the servers that are gone by now."""
+        return {
+            each
+            for task in self._tasks.values()
+            if not task.running(now) and task.outcome == "COMPLETED"
+            for each in task.item["requestedConfigurations"]
+        }
