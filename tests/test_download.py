@@ -1248,6 +1248,23 @@ async def test_a_client_whose_hook_raises_for_errors_works_too(
     assert done.path.read_bytes() == archive
 
 
+async def test_a_download_with_a_transport_of_one_s_own_may_be_cancelled_midway(
+    client: "ApplicationDiscoveryServiceClient", export_id: str, archive: bytes, tmp_path: Path
+) -> None:
+    def cancel(done: int, total: int | None) -> None:
+        if done:
+            scope.cancel()
+
+    # Reading from its body once that is closed is a ValueError.
+    async with own_client(lambda request: httpx2.Response(200, stream=Body(archive))) as http:
+        with anyio.CancelScope() as scope:
+            await aiodiscovery.download_export(
+                client, export_id, tmp_path, http_client=http, progress=cancel
+            )
+
+    assert scope.cancelled_caught
+
+
 async def test_a_certificate_that_is_not_trusted_is_an_error_at_once(
     client: "ApplicationDiscoveryServiceClient", export_id: str, tmp_path: Path
 ) -> None:
