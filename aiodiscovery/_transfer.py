@@ -7,6 +7,7 @@ strong ETag tells whether the rest of something still fits, section 13.1.5.
 import logging
 import random
 import re
+import ssl
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager, suppress
 from functools import partial
@@ -176,8 +177,9 @@ class Transfer:
         except httpx2.HTTPStatusError as error:
             # The client has a hook for answers that calls raise_for_status().
             return _problem_of_status(error.response.status_code)
-        except httpx2.TransportError as error:
-            return _problem_of_transport(error)
+        except (httpx2.RequestError, ssl.SSLError) as error:
+            # An SSLError of an established connection comes as it is (seen with httpcore2 2.16.2).
+            return _problem_of_connection(error)
 
     async def _continue(self, part: Part) -> _Problem | None:
         headers: dict[str, str] = {}
@@ -292,7 +294,7 @@ def _problem_of_status(status_code: int) -> _Problem:
     return _Problem(text, status_code, "renew")
 
 
-def _problem_of_transport(error: httpx2.TransportError) -> _Problem:
+def _problem_of_connection(error: httpx2.RequestError | ssl.SSLError) -> _Problem:
     detail = hide_signatures(str(error))
     name = type(error).__name__
     text = (

@@ -5,6 +5,7 @@ import io
 import logging
 import os
 import pickle
+import ssl
 import sys
 import traceback
 import tracemalloc
@@ -295,6 +296,25 @@ async def test_a_connection_may_break_any_number_of_times_while_there_is_progres
 
     assert done.path.read_bytes() == archive
     assert len(emulator.downloads) == 26
+
+
+async def test_a_tls_connection_that_breaks_is_like_any_other(
+    client: "ApplicationDiscoveryServiceClient", export_id: str, archive: bytes, tmp_path: Path
+) -> None:
+    def answer(request: Any) -> Any:
+        if "Range" not in request.headers:
+            headers = {"ETag": '"1"', "Content-Length": str(len(archive))}
+            body = Body(archive[:100_000], ssl.SSLError(1, "[SSL] bad record mac"))
+            return httpx2.Response(200, headers=headers, stream=body)
+        assert request.headers["Range"] == "bytes=100000-"
+        content_range = f"bytes 100000-{len(archive) - 1}/{len(archive)}"
+        headers = {"ETag": '"1"', "Content-Range": content_range}
+        return httpx2.Response(206, headers=headers, stream=Body(archive[100_000:]))
+
+    async with own_client(answer) as http:
+        done = await aiodiscovery.download_export(client, export_id, tmp_path, http_client=http)
+
+    assert done.path.read_bytes() == archive
 
 
 async def test_without_progress_it_gives_up(
@@ -1150,8 +1170,9 @@ async def test_a_download_error_can_be_pickled() -> None:
 class Body(httpx2.AsyncByteStream):  # type: ignore[misc, name-defined]
     """A body that comes in chunks, without a length."""
 
-    def __init__(self, content: bytes) -> None:
+    def __init__(self, content: bytes, error: Exception | None = None) -> None:
         self._file: Any = io.BytesIO(content)
+        self._error = error
 
     @classmethod
     def of_file(cls, path: Path) -> "Body":
@@ -1162,6 +1183,8 @@ class Body(httpx2.AsyncByteStream):  # type: ignore[misc, name-defined]
     async def __aiter__(self) -> AsyncIterator[bytes]:
         while chunk := self._file.read(65536):
             yield chunk
+        if self._error is not None:
+            raise self._error
 
     async def aclose(self) -> None:
         self._file.close()
