@@ -88,7 +88,9 @@ class Part:
 
         What is whole lacks its last byte: with that comes whether it is still the same.
         """
-        if self.etag is None or (self.total is not None and self.size > self.total):
+        if self.etag is None or not self.size:
+            return 0
+        if self.total is not None and self.size > self.total:
             return 0
         return self.size - self.is_whole
 

@@ -41,7 +41,7 @@ _END = 64 * 1024
 #: How many chunks of a body that is closed may have been read already.
 _MOST_LEFT = 4
 
-_CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)", re.ASCII)
+_CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-\d{1,18}/(\d{1,18}|\*)", re.ASCII)
 # Such statuses may be others the next time.
 _PASSING = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS})
 
@@ -113,13 +113,14 @@ class Transfer:
         It has if the length and the end are the same.
         """
         same = False
+        first = max(0, size - _END)
 
         async def compare(response: httpx2.Response) -> _Problem | None:
             nonlocal same
-            same = await _is_same(response, path, size)
+            same = await _is_same(response, path, first, size)
             return None
 
-        headers = {"Range": f"bytes={max(0, size - _END)}-"}
+        headers = {"Range": f"bytes={first}-"}
         await self._until_done(partial(self._ask, headers, compare))
         if same and self._progress is not None:
             self._progress(size, size)
@@ -232,12 +233,13 @@ async def _open_body(response: httpx2.Response) -> AsyncGenerator[AsyncGenerator
                 await anext(chunks, None)
 
 
-async def _is_same(response: httpx2.Response, path: Path, size: int) -> bool:
+async def _is_same(response: httpx2.Response, path: Path, first: int, size: int) -> bool:
+    """Say whether an answer has the length of a file, and the same bytes from the first one on."""
     if response.status_code == 200:
         position, total = 0, _content_length(response)
     else:
         position, total = _content_range(response)
-    if position < 0 or total not in (None, size):
+    if not 0 <= position <= first or total not in (None, size):
         return False
     async with _open_body(response) as chunks:
         async for chunk in chunks:
@@ -279,7 +281,8 @@ def _content_length(response: httpx2.Response) -> int | None:
 
 def _strong_etag(response: httpx2.Response) -> str | None:
     etag: str = response.headers.get("ETag", "")
-    return etag if etag.startswith('"') else None
+    # One that is no ASCII cannot be sent back.
+    return etag if etag.startswith('"') and etag.isascii() else None
 
 
 def _problem_of_status(status_code: int) -> _Problem:

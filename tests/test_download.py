@@ -765,7 +765,7 @@ async def test_a_range_that_is_not_there_is_got_anew(
     assert answers(emulator) == [(None, 200), (f"bytes={len(archive)}-", 416), (None, 200)]
 
 
-@pytest.mark.parametrize("etag", ['W/"weak"', None])
+@pytest.mark.parametrize("etag", ['W/"weak"', '"\N{LATIN SMALL LETTER E WITH ACUTE}"', None])
 async def test_without_a_strong_etag_it_starts_anew(
     client: "ApplicationDiscoveryServiceClient",
     emulator: Emulator,
@@ -777,6 +777,8 @@ async def test_without_a_strong_etag_it_starts_anew(
     def weaken(response: Any) -> None:
         del response.headers["ETag"]
         if etag is not None:
+            # A header may hold bytes that are no ASCII, but a request is not sent with them.
+            response.headers.encoding = "latin-1"
             response.headers["ETag"] = etag
 
     emulator.inject_broken_download(200_000)
@@ -789,7 +791,14 @@ async def test_without_a_strong_etag_it_starts_anew(
 
 @pytest.mark.parametrize(
     "content_range",
-    ["bytes 0-9/*", "bytes 100001-9/*", "lines 1-2/3", None, "bytes 100000-100009/7"],
+    [
+        "bytes 0-9/*",
+        "bytes 100001-9/*",
+        "lines 1-2/3",
+        None,
+        "bytes 100000-100009/7",
+        f"bytes 100000-100009/{'9' * 5000}",
+    ],
 )
 async def test_an_answer_that_does_not_go_on_where_the_part_ends_is_not_used(
     client: "ApplicationDiscoveryServiceClient",
@@ -940,21 +949,42 @@ async def test_the_archive_of_another_export_is_replaced(
     assert path.read_bytes() == archive
 
 
+def archive_of(rows: str) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as writer:
+        writer.writestr(zipfile.ZipInfo("a.csv"), rows)
+    return buffer.getvalue()
+
+
 async def test_another_archive_of_the_same_length_is_replaced(
     client: "ApplicationDiscoveryServiceClient", export_id: str, tmp_path: Path
 ) -> None:
-    def archive_of(rows: str) -> bytes:
-        buffer = io.BytesIO()
-        with zipfile.ZipFile(buffer, "w") as writer:
-            writer.writestr(zipfile.ZipInfo("a.csv"), rows)
-        return buffer.getvalue()
-
     path = tmp_path / "latest.zip"
     path.write_bytes(archive_of("monday"))
     new = archive_of("friday")
     assert len(new) == path.stat().st_size
 
     async with own_client(lambda request: httpx2.Response(200, content=new)) as http:
+        await aiodiscovery.download_export(client, export_id, path, http_client=http)
+
+    assert path.read_bytes() == new
+
+
+async def test_less_of_the_end_than_was_asked_for_does_not_tell_archives_apart(
+    client: "ApplicationDiscoveryServiceClient", export_id: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "latest.zip"
+    path.write_bytes(archive_of("monday"))
+    new = archive_of("friday")
+    size = len(new)
+
+    def answer(request: Any) -> Any:
+        if "Range" not in request.headers:
+            return httpx2.Response(200, content=new)
+        headers = {"Content-Range": f"bytes {size - 1}-{size - 1}/{size}"}
+        return httpx2.Response(206, headers=headers, content=new[-1:])
+
+    async with own_client(answer) as http:
         await aiodiscovery.download_export(client, export_id, path, http_client=http)
 
     assert path.read_bytes() == new

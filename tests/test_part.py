@@ -92,6 +92,13 @@ def test_what_has_no_etag_cannot_go_on(stack: ExitStack, path: Path, etag: str |
     assert part.offset == (4 if etag else 0)
 
 
+def test_what_has_no_bytes_yet_starts_anew(stack: ExitStack, path: Path) -> None:
+    part = opened(stack, path)
+    part.begin('"1"', 0)
+
+    assert part.offset == 0
+
+
 def test_a_process_that_dies_when_it_starts_anew_leaves_nothing_wrong(
     stack: ExitStack, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
