@@ -181,7 +181,9 @@ class _Link:
                 self.export_id,
                 str(status),
             )
-        self.url = info.get("configurationsDownloadUrl") or ""
+        # An ExportInfo of the caller's may hold anything, which no error is to show.
+        url = info.get("configurationsDownloadUrl")
+        self.url = url if isinstance(url, str) else ""
         self.truncated = bool(info.get("isTruncated"))
 
 
@@ -189,7 +191,10 @@ def _final_path(destination: str | os.PathLike[str], export_id: str) -> Path:
     text = os.fspath(destination)
     path = Path(text)
     if path.is_dir():
-        return path / f"{export_id}.zip"
+        path /= f"{export_id}.zip"
+        if path.is_dir():
+            raise IsADirectoryError(f"{str(path)!r} is a directory, and no file can replace it")
+        return path
     directory = path if text.endswith((os.sep, os.altsep or os.sep)) else path.parent
     if not directory.is_dir():
         raise FileNotFoundError(f"there is no directory {str(directory)!r} to download to")

@@ -144,11 +144,18 @@ async def test_the_url_of_an_export_info_is_used_without_another_call(
     assert emulator.requests == ()
 
 
-async def test_an_export_info_whose_url_was_left_out_is_described_again(
-    client: "ApplicationDiscoveryServiceClient", export_id: str, archive: bytes, tmp_path: Path
+@pytest.mark.parametrize("url", [None, b"https://x/y?Signature=secret"])
+async def test_an_export_info_without_a_url_that_can_be_used_is_described_again(
+    client: "ApplicationDiscoveryServiceClient",
+    export_id: str,
+    archive: bytes,
+    tmp_path: Path,
+    url: object,
 ) -> None:
     info = await describe(client, export_id)
     del info["configurationsDownloadUrl"]
+    if url is not None:
+        info["configurationsDownloadUrl"] = url
 
     done = await aiodiscovery.download_export(client, info, tmp_path)
 
@@ -1448,6 +1455,17 @@ async def test_a_directory_that_is_not_there_is_an_error_before_anything_is_sent
 ) -> None:
     with pytest.raises(FileNotFoundError, match="there is no directory"):
         await aiodiscovery.download_export(client, export_id, f"{tmp_path}{os.sep}{destination}")
+
+    assert emulator.requests == ()
+
+
+async def test_a_directory_that_has_the_name_of_the_file_is_an_error_before_anything_is_sent(
+    client: "ApplicationDiscoveryServiceClient", emulator: Emulator, tmp_path: Path
+) -> None:
+    (tmp_path / "export-1.zip").mkdir()
+
+    with pytest.raises(IsADirectoryError, match=r"export-1\.zip' is a directory"):
+        await aiodiscovery.download_export(client, "export-1", tmp_path)
 
     assert emulator.requests == ()
 
