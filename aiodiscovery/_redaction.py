@@ -8,11 +8,12 @@ __all__ = ["hide_signatures", "hide_signatures_in_logs"]
 #: Who logs what it gets or sends: botocore whole answers of the service (at DEBUG), httpx2 the URL
 #: of every request (at INFO), httpcore2 headers such as Location (at DEBUG).
 _LOGGERS = ("botocore.parsers", "httpx2", "httpcore2.http11", "httpcore2.http2")
+#: Who logs the headers of HTTP/2 piece by piece and compressed (at DEBUG), the URL among them.
+_SILENT_LOGGERS = ("hpack.hpack", "hpack.table")
 
-# A URL with a signature in its query, be it of AWS's version 4, 2 or of CloudFront.
-_PRESIGNED = re.compile(
-    r"""(https?://[^\s?"'<>]+\?)(?=[^\s"'<>]*Signature=)[^\s"'<>]*""", re.IGNORECASE
-)
+# A query with a signature, be it of AWS's version 4, 2 or of CloudFront. What is around the names
+# may be escaped.
+_PRESIGNED = re.compile(r"""(\?|%3F)(?=[^\s"'<>]*Signature)[^\s"'<>]*""", re.IGNORECASE)
 
 
 def hide_signatures(text: str) -> str:
@@ -27,6 +28,8 @@ def hide_signatures_in_logs() -> None:
     """
     for name in _LOGGERS:
         logging.getLogger(name).addFilter(_hide_signatures)  # only once
+    for name in _SILENT_LOGGERS:
+        logging.getLogger(name).addFilter(_hide_all)
 
 
 def _hide_signatures(record: logging.LogRecord) -> bool:
@@ -35,3 +38,7 @@ def _hide_signatures(record: logging.LogRecord) -> bool:
     if hidden != text:
         record.msg, record.args = hidden, None
     return True
+
+
+def _hide_all(record: logging.LogRecord) -> bool:
+    return False

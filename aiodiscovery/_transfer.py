@@ -160,14 +160,9 @@ class Transfer:
     ) -> _Problem | None:
         """Send a request, let what is no error be taken, and say what the problem was."""
         try:
-            # Not made by the client: what it adds to all of its requests has no place here.
-            request = httpx2.Request(
-                "GET",
-                self._link.url,
-                headers={"Accept-Encoding": "identity", "User-Agent": "aiodiscovery"} | headers,
-            )
+            # In no variable of a traceback is the request, which shows its URL.
             response = await self._http.send(
-                request, stream=True, auth=None, follow_redirects=False
+                self._request(headers), stream=True, auth=None, follow_redirects=False
             )
             async with aclosing(response):
                 if response.status_code in (200, 206, 416):
@@ -181,6 +176,14 @@ class Transfer:
         except (httpx2.RequestError, ssl.SSLError) as error:
             # An SSLError of an established connection comes as it is (seen with httpcore2 2.16.2).
             return _problem_of_connection(error)
+
+    def _request(self, headers: dict[str, str]) -> httpx2.Request:
+        # Not made by the client: what it adds to all of its requests has no place here.
+        return httpx2.Request(
+            "GET",
+            self._link.url,
+            headers={"Accept-Encoding": "identity", "User-Agent": "aiodiscovery"} | headers,
+        )
 
     async def _continue(self, part: Part) -> _Problem | None:
         headers: dict[str, str] = {}

@@ -1390,6 +1390,19 @@ async def test_no_log_and_no_error_holds_the_url(
         assert error.__context__ is None
 
 
+async def test_no_traceback_that_shows_variables_holds_the_url(
+    client: "ApplicationDiscoveryServiceClient", export_id: str, tmp_path: Path
+) -> None:
+    def fail(done: int, total: int | None) -> None:
+        raise LookupError("no more")
+
+    with pytest.raises(LookupError) as caught:
+        await aiodiscovery.download_export(client, export_id, tmp_path, progress=fail)
+
+    shown = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
+    assert "X-Amz-Signature" not in "".join(shown.format())
+
+
 def test_what_other_libraries_log_of_presigned_urls_has_no_query(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -1400,12 +1413,27 @@ def test_what_other_libraries_log_of_presigned_urls_has_no_query(
     logging.getLogger("botocore.parsers").debug("Body:\n%s", b'{"Url": "%s"}' % url.encode())
     logging.getLogger("httpx2").info("GET %s", "https://a.example/?page=2")
 
-    first, second, third = caplog.messages
+    # What is escaped is not hidden by it: as JSON may have it, and as a query has another URL.
+    logging.getLogger("botocore.parsers").debug(
+        r'"https:\/\/b\/a?Date\u003d1\u0026Signature\u003d2"'
+    )
+    logging.getLogger("httpcore2.http11").debug("https://b/?to=https%3A%2F%2Fb%3FSignature%3D2")
+    logging.getLogger("httpcore2.http11").debug("https://b/https%3A%2F%2Fb%2Fa%3FSignature%3D2")
+    # Compressed headers among them.
+    logging.getLogger("hpack.hpack").debug("Encoded header block to %r", b"D\x9c")
+    logging.getLogger("hpack.table").debug("Evicting %s: %s", b":path", b"/a?Signature=2")
+
+    first, second, third, *escaped = caplog.messages
     assert (
         first == "headers=[(b'Location', b'https://bucket.s3.us-west-2.amazonaws.com/a.zip?...')]"
     )
     assert second.endswith('"https://bucket.s3.us-west-2.amazonaws.com/a.zip?..."}\'')
     assert third == "GET https://a.example/?page=2"
+    assert escaped == [
+        r'"https:\/\/b\/a?..."',
+        "https://b/?...",
+        "https://b/https%3A%2F%2Fb%2Fa%3F...",
+    ]
 
 
 async def test_no_repr_holds_the_url(
