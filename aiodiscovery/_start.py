@@ -83,7 +83,7 @@ def _aware(name: str, value: Any) -> datetime | None:
     if isinstance(value, str):
         try:
             time = isoparse(value)
-        except ValueError:
+        except (ValueError, OverflowError):
             time = None
     if not isinstance(time, datetime):
         raise ValueError(  # noqa: TRY004  # one kind of error for bad input
@@ -92,4 +92,7 @@ def _aware(name: str, value: Any) -> datetime | None:
         )
     if time.utcoffset() is None:
         raise ValueError(f"{name} must say its offset from UTC, as in +01:00 or Z: {value!r}")
-    return time.astimezone(UTC)
+    try:
+        return time.astimezone(UTC)
+    except OverflowError:
+        raise ValueError(f"{name} is out of range in UTC: {value!r}") from None

@@ -114,6 +114,8 @@ async def test_preferences_go_as_the_service_spells_them(
         ),
         ({"agent_id": "o-1", "start_time": "yesterday"}, "ISO 8601 .* not 'yesterday'"),
         ({"agent_id": "o-1", "start_time": 1767600000}, "ISO 8601 .* not 1767600000"),
+        ({"agent_id": "o-1", "start_time": "0001-01-01T00:00+01:00"}, "is out of range"),
+        ({"agent_id": "o-1", "end_time": "9999-12-31T24:00Z"}, "ISO 8601 .* not .9999"),
         ({"agent_id": ""}, "the id of one agent, not ''"),
         ({"agent_id": ["o-1", "o-2"]}, "the id of one agent, not"),
     ],
