@@ -103,7 +103,7 @@ class Transfer:
 
     async def _complete(self, part: Part) -> str | None:
         """Get what is missing of a part, and return what is wrong with the whole."""
-        self._furthest = part.offset
+        self._furthest = 0
         await self._until_done(partial(self._continue, part))
         return await run_sync(part.find_flaw)
 
@@ -148,6 +148,7 @@ class Transfer:
                 "export %s: %s, trying again in %.1f s", self._link.export_id, problem.text, delay
             )
             await anyio.sleep(delay)
+        self._failures, self._renewed = 0, False
 
     def _error(self, problem: str, status_code: int | None = None) -> DownloadError:
         message = f"export {self._link.export_id} cannot be downloaded: {problem}"

@@ -305,6 +305,18 @@ async def test_a_connection_may_break_any_number_of_times_while_there_is_progres
     assert len(emulator.downloads) == 26
 
 
+async def test_bytes_of_a_changed_archive_are_progress_however_large_the_part_was(
+    client: "ApplicationDiscoveryServiceClient", emulator: Emulator, export_id: str, tmp_path: Path
+) -> None:
+    await leave_a_part(client, emulator, export_id, tmp_path, 200_000)
+    emulator.replace_archive(export_id)
+    emulator.inject_broken_download(10_000, calls=15)
+
+    done = await aiodiscovery.download_export(client, export_id, tmp_path)
+
+    assert done.path.read_bytes() == emulator.archive(export_id)
+
+
 async def test_a_tls_connection_that_breaks_is_like_any_other(
     client: "ApplicationDiscoveryServiceClient", export_id: str, archive: bytes, tmp_path: Path
 ) -> None:
@@ -961,6 +973,25 @@ def archive_of(rows: str) -> bytes:
     with zipfile.ZipFile(buffer, "w") as writer:
         writer.writestr(zipfile.ZipInfo("a.csv"), rows)
     return buffer.getvalue()
+
+
+async def test_retries_of_looking_at_what_is_there_do_not_count_for_the_download(
+    client: "ApplicationDiscoveryServiceClient",
+    emulator: Emulator,
+    export_id: str,
+    archive: bytes,
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "latest.zip"
+    other_id = emulator.add_export(status="SUCCEEDED")
+    await aiodiscovery.download_export(client, other_id, path)
+    emulator.inject_download_error("SlowDown", "Please.", status=503, calls=5)
+    emulator.inject_broken_download(SIZE)
+    emulator.inject_download_error("SlowDown", "Please.", status=503, calls=5)
+
+    await aiodiscovery.download_export(client, export_id, path)
+
+    assert path.read_bytes() == archive
 
 
 async def test_another_archive_of_the_same_length_is_replaced(
