@@ -18,7 +18,7 @@ import anyio
 from anyio.to_thread import run_sync
 
 from ._paginator import check_client, get_paginator
-from ._part import Part, find_flaw
+from ._part import Part
 from ._redaction import hide_signatures_in_logs
 from .exceptions import DownloadError, ExportNotSucceededError
 
@@ -211,7 +211,7 @@ async def _download(transfer: "Transfer", path: Path, export_id: str) -> int:
                 logger.info("export %s is being downloaded to %s already", export_id, path)
             waits = True
             await anyio.sleep(_LOCK_INTERVAL)
-        size = await run_sync(_size_if_whole, path)
+        size = await run_sync(part.published_size)
         if size is not None and await transfer.finds_the_same(path, size):
             logger.info("export %s is in %s already", export_id, path)
             await run_sync(part.clear)
@@ -222,8 +222,3 @@ async def _download(transfer: "Transfer", path: Path, export_id: str) -> int:
         return part.size
     finally:
         part.close()
-
-
-def _size_if_whole(path: Path) -> int | None:
-    """Return the size of what may be an archive that was downloaded before."""
-    return path.stat().st_size if path.is_file() and find_flaw(path) is None else None

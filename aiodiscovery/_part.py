@@ -14,11 +14,12 @@ import sys
 import threading
 import zipfile
 import zlib
+from collections.abc import Callable
 from errno import EINVAL
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from anyio import from_thread
+from anyio import ClosedResourceError, from_thread
 
 __all__ = ["Part", "find_flaw"]
 
@@ -174,7 +175,19 @@ class Part:
 
     def find_flaw(self) -> str | None:
         """Say what is wrong with the archive that this is; None: nothing."""
-        return find_flaw(self._data_path)
+        return find_flaw(self._data_path, self._check_wanted)
+
+    def published_size(self) -> int | None:
+        """Return the size of a whole archive that has the final name already; None: none has."""
+        if not self.path.is_file() or find_flaw(self.path, self._check_wanted) is not None:
+            return None
+        return self.path.stat().st_size
+
+    def _check_wanted(self) -> None:
+        from_thread.check_cancelled()
+        if self._closed:
+            # By a task that asyncio cancelled, of which anyio does not know.
+            raise ClosedResourceError
 
     def publish(self) -> None:
         """Give it its final name, in place of what has that now."""
@@ -227,9 +240,12 @@ def _write(file: BinaryIO, data: bytes) -> None:
         left = left[file.write(left) :]
 
 
-def find_flaw(path: Path) -> str | None:
+def find_flaw(
+    path: Path, check_wanted: Callable[[], object] = from_thread.check_cancelled
+) -> str | None:
     """Read a zip archive to its end, with the CRC of every file in it. For a thread of anyio's.
 
+    :param check_wanted: called again and again; what it raises ends the reading.
     :return: what is wrong with it; None: nothing.
     :raises OSError: where it cannot be read.
     """
@@ -240,7 +256,7 @@ def find_flaw(path: Path) -> str | None:
                     return f"{member.filename!r} in it is encrypted"
                 with archive.open(member) as file:
                     while file.read(_CHUNK):
-                        from_thread.check_cancelled()
+                        check_wanted()
     except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, struct.error) as error:
         return str(error) or type(error).__name__
     except (NotImplementedError, OverflowError, ValueError) as error:

@@ -1,13 +1,17 @@
 """The part on disk: what its lock and its note promise, where no download gets the timing right."""
 
+import io
 import os
 import threading
+import zipfile
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
 import pytest
+from anyio import ClosedResourceError
+from anyio.to_thread import run_sync
 
 from aiodiscovery import _part
 from aiodiscovery._part import Part
@@ -148,6 +152,28 @@ def test_closing_waits_for_a_call_that_still_runs_in_its_thread(
 
     assert path.read_bytes() == b"abcd"
     assert [each.name for each in path.parent.iterdir()] == ["archive.zip"]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("published", [False, True])
+async def test_what_was_closed_is_read_no_further(
+    stack: ExitStack, path: Path, published: bool
+) -> None:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("a.csv", "rows")
+    part = opened(stack, path)
+    part.begin('"1"', None)
+    part.append(buffer.getvalue())
+    if published:
+        part.publish()
+    read = part.published_size if published else part.find_flaw
+    await run_sync(read)
+
+    part.close()
+
+    with pytest.raises(ClosedResourceError):
+        await run_sync(read)
 
 
 def test_what_was_closed_before_it_was_opened_stays_closed(path: Path) -> None:
