@@ -109,8 +109,10 @@ async def download_export(
             'download_export needs httpx2: pip install "aiodiscovery[download]"'
         ) from None
     if http_client is not None and not isinstance(http_client, httpx2.AsyncClient):
+        kind = type(http_client)
         raise ValueError(
-            f"http_client must be an httpx2.AsyncClient, not {type(http_client).__name__}"
+            "http_client must be an httpx2.AsyncClient, "
+            f"not {kind.__module__}.{kind.__qualname__}"  # for httpx has one too
         )
     hide_signatures_in_logs()
     path = await run_sync(_final_path, destination, link.export_id)

@@ -1541,9 +1541,10 @@ async def test_a_file_that_cannot_be_written_is_an_error(
 async def test_an_http_client_of_another_kind_is_refused(
     client: "ApplicationDiscoveryServiceClient", export_id: str, tmp_path: Path
 ) -> None:
-    http: Any = object()
+    # As alike as that of httpx.
+    http: Any = type("AsyncClient", (), {"__module__": "httpx"})()
 
-    with pytest.raises(ValueError, match=r"must be an httpx2\.AsyncClient, not object"):
+    with pytest.raises(ValueError, match=r"must be an httpx2\.AsyncClient, not httpx\.AsyncClient"):
         await aiodiscovery.download_export(client, export_id, tmp_path, http_client=http)
 
 
