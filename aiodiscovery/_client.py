@@ -75,7 +75,10 @@ async def create_client(
 
 def _runs_on_trio() -> bool:
     trio = sys.modules.get("trio")
-    return trio is not None and trio.lowlevel.in_trio_run()
+    try:
+        return trio is not None and trio.lowlevel.in_trio_run()
+    except AttributeError:
+        return False  # another thread is about to import it
 
 
 def _merge(*layers: Config | None) -> Any:

@@ -1,6 +1,7 @@
 """Clients from create_client: the backend that fits the loop, and what the caller asked for."""
 
 import sys
+from types import ModuleType
 from typing import Any
 
 import anyio
@@ -38,6 +39,13 @@ def backend_of(client: Any) -> Any:
 
 @pytest.mark.asyncio
 async def test_on_asyncio_it_uses_aiohttp() -> None:
+    async with aiodiscovery.create_client(**NOWHERE) as client:
+        assert backend_of(client) is AIOHTTPSession
+
+
+@pytest.mark.asyncio
+async def test_another_thread_may_be_importing_trio(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "trio", ModuleType("trio"))
     async with aiodiscovery.create_client(**NOWHERE) as client:
         assert backend_of(client) is AIOHTTPSession
 
