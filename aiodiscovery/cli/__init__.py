@@ -1,0 +1,25 @@
+"""The command ``aiodiscovery``, for a person at a terminal and for scripts.
+
+It comes with the extra ``cli``. ``_commands`` knows the command line and nothing else, ``_jobs``
+does what the commands are for, and tells a view of ``_views`` what happened. ``_run`` is around a
+job: the client, signals, logs and the exit status; ``_errors`` has what to say of an error.
+"""
+
+import sys
+from importlib.util import find_spec
+
+__all__ = ["main"]
+
+
+def main() -> int:
+    """Run the command line of the process.
+
+    :return: the exit status: 0 done, 1 an export or something else failed, 2 wrong use, 3 time-out,
+        128 + n stopped by signal n, 130 by Ctrl-C.
+    """
+    if any(find_spec(name) is None for name in ("click", "rich", "httpx2")):
+        sys.stderr.write('The command needs its extra: pip install "aiodiscovery[cli]"\n')
+        return 1
+    from ._commands import run_command_line  # noqa: PLC0415  # it needs the extra
+
+    return run_command_line()

@@ -1,0 +1,8 @@
+"""Run the command ``aiodiscovery`` as ``python -m aiodiscovery.cli``."""
+
+import sys
+
+from . import main
+
+if __name__ == "__main__":
+    sys.exit(main())
