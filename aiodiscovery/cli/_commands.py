@@ -122,6 +122,7 @@ def _delays(settings: Settings, min_delay: float | None, max_delay: float | None
 
 
 @click.group(
+    no_args_is_help=False,  # it is wrong use, which has one line
     epilog="""\b
 Try everything without an account:
   aiodiscovery watch --local
@@ -130,7 +131,7 @@ Try everything without an account:
 \b
 Exit status:
   0 done, 1 an export or something else failed, 2 wrong use, 3 time-out, 130 on Ctrl-C
-"""
+""",
 )
 @click.version_option(package_name="aiodiscovery", message="%(prog)s %(version)s")
 def commands() -> None:
@@ -326,7 +327,7 @@ class _EmulatorCommand(click.Command):
                     type=_Parsed(option.parse),
                     default=option.default,
                     show_default=option.default is not None,
-                    help=option.help.capitalize() + ".",
+                    help=f"{option.help[0].upper()}{option.help[1:]}.",
                 )
                 for option in OPTIONS
             ]

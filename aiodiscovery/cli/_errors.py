@@ -1,5 +1,7 @@
 """What to say of an error, in one line that says what to do, and the exit status it leads to."""
 
+import re
+
 from botocore.exceptions import (
     ClientError,
     ConnectTimeoutError,
@@ -24,7 +26,7 @@ from aiodiscovery.exceptions import (
     PollingError,
 )
 
-__all__ = ["DONE", "FAILED", "TIMED_OUT", "WRONG_USE", "explain", "one_line"]
+__all__ = ["DONE", "FAILED", "TIMED_OUT", "WRONG_USE", "explain", "leaf", "one_line"]
 
 DONE, FAILED, WRONG_USE, TIMED_OUT = range(4)
 
@@ -79,20 +81,24 @@ _OF_THE_SERVICE = {
         "the service is asked too often ({code}). Try again in a minute",
     ),
 }
+#: Parameters of the library that are options here.
+_PARAMETERS = re.compile(r"\b(agent_id|start_time|end_time|min_delay|max_delay)\b")
 _WRONG_PARAMETERS = ("InvalidParameterException", "InvalidParameterValueException")
 
 
 def explain(error: BaseException) -> tuple[str, int]:
     """Return what to say of an error, and the exit status it leads to."""
-    while True:
-        if isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
-            error = error.exceptions[0]
-        elif isinstance(error, PollingError) and error.__cause__ is not None:
-            error = error.__cause__
-        else:
-            break
+    if isinstance(error, PollingError) and error.__cause__ is not None:
+        error = error.__cause__
     text, status = _explain(error)
     return one_line(text), status
+
+
+def leaf(error: Exception) -> Exception:
+    """Return the first error of those that tasks which ran together ended with."""
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
+    return error
 
 
 def one_line(text: str) -> str:
@@ -140,7 +146,7 @@ def _explain(error: BaseException) -> tuple[str, int]:  # noqa: PLR0911, PLR0912
         case InvalidResumeTokenError():
             return (f"--starting-token: {error}", WRONG_USE)
         case ValueError():
-            return (str(error), WRONG_USE)
+            return (_PARAMETERS.sub(_as_option, str(error)), WRONG_USE)
         case OSError() if error.strerror:
             where = "" if error.filename is None else f": {error.filename}"
             return (f"{error.strerror}{where}", FAILED)
@@ -149,6 +155,10 @@ def _explain(error: BaseException) -> tuple[str, int]:  # noqa: PLR0911, PLR0912
         case _:
             # Its text may hold anything.
             return (f"{type(error).__name__}. --debug shows where it comes from", FAILED)
+
+
+def _as_option(parameter: re.Match[str]) -> str:
+    return f"--{parameter[0].replace('_', '-')}"
 
 
 def _explain_answer(error: ClientError) -> tuple[str, int]:

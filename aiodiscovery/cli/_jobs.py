@@ -207,7 +207,11 @@ def _watch_command(work: Work, export_ids: Sequence[str]) -> str:
 
 async def _download(work: Work, infos: "Mapping[str, ExportInfoTypeDef]", destination: Path) -> int:
     view = work.view
-    work.advice = lambda: "What has come is kept: give the same ids to download to go on."
+    if len(infos) <= _PROPOSED_IDS:
+        again = work.settings.command("download", *infos, "--to", str(destination))
+    else:
+        again = "the same command again"
+    work.advice = lambda: f"What has come is kept. Go on with: {again}"
     status = DONE
     limiter = anyio.CapacityLimiter(_DOWNLOADS)
 

@@ -17,7 +17,7 @@ from rich.console import Console
 import aiodiscovery
 from aiodiscovery._redaction import hide_signatures, hide_signatures_in_logs
 
-from ._errors import FAILED, explain, one_line
+from ._errors import FAILED, explain, leaf, one_line
 from ._settings import Settings
 from ._views import JsonView, PlainView, TerminalView, View
 
@@ -64,10 +64,8 @@ def run(settings: Settings, job: Job) -> int:
         except KeyboardInterrupt:
             # Before or after the time in which signals are listened to.
             return _stopped(view, signal.SIGINT, "")
-        except BrokenPipeError:
-            return _closed_pipe()
         except Exception as error:  # noqa: BLE001  # each has its line
-            return _failed(view, error)
+            return _failed(view, leaf(error))
 
 
 async def _run(settings: Settings, view: View, client_kwargs: dict[str, Any], job: Job) -> int:
@@ -138,16 +136,14 @@ def _stopped(view: View, number: signal.Signals, advice: str) -> int:
 
 
 def _failed(view: View, error: Exception) -> int:
+    if isinstance(error, BrokenPipeError):
+        # Nobody reads any more. What is left in the buffer goes nowhere, and without a word.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + 13  # as by SIGPIPE, which Windows has not
     text, status = explain(error)
     logger.debug("what happened:", exc_info=error)
     view.message(f"Error: {text}", "bold red")
     return status
-
-
-def _closed_pipe() -> int:
-    # Nobody reads any more. What is left in the buffer goes nowhere, and without a word.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 128 + 13  # as of SIGPIPE, which Windows has not
 
 
 # Logs
@@ -177,7 +173,8 @@ def _logs_to(view: View, debug: bool) -> Iterator[None]:
     if debug:
         handler = logging.StreamHandler()
         handler.setFormatter(_DebugFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    # The libraries below say at DEBUG what is secret, such as the credentials of a role.
+    # The libraries below say at DEBUG what is secret, such as the credentials of a role, and
+    # without --debug nothing that this command does not say itself.
     logging.getLogger().setLevel(logging.INFO if debug else logging.CRITICAL)
     logger.setLevel(logging.DEBUG if debug else logging.WARNING)
     target = logging.getLogger() if debug else logger

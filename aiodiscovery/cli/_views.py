@@ -318,7 +318,12 @@ class TerminalView(View):
         self._tasks = {
             each: self._bars.add_task(each, start=False, total=None) for each in export_ids
         }
-        return self._show(self._bars.get_renderable)
+        return self._show(self.bars)
+
+    def bars(self) -> RenderableType:
+        """Return the bars of the downloads, as they are now."""
+        assert self._bars is not None  # noqa: S101  # it is asked for after downloading()
+        return self._bars.get_renderable()
 
     def progress(self, export_id: str, done: int, total: int | None) -> None:
         assert self._bars is not None  # noqa: S101  # it is said within downloading()
