@@ -47,7 +47,7 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def types(session: nox.Session) -> None:
     """Check the types with mypy and pyright."""
-    session.install("-e", ".[download,examples,trio]", *group("types"), *group("tests"), "nox")
+    session.install("-e", ".[cli,download,examples,trio]", *group("types"), *group("tests"), "nox")
     session.run("mypy")
     session.run("pyright", "--pythonpath", f"{session.bin}/python")
 
@@ -67,7 +67,7 @@ def tests(session: nox.Session, dependencies: str) -> None:
         constraints = ["-c", str(oldest_dependencies(Path(session.create_tmp()) / "oldest.txt"))]
     # Built anew: pip takes a wheel of the same version for the same.
     session.run("pip", "uninstall", "--quiet", "--yes", "aiodiscovery", silent=True)
-    session.install(*constraints, ".[download,examples,trio]", *group("tests"))
+    session.install(*constraints, ".[cli,download,examples,trio]", *group("tests"))
     session.env["COVERAGE_FILE"] = str(Path(session.create_tmp()) / ".coverage")
     session.run("coverage", "erase")
     # Without it, the checkout is in the path of pytest's processes, before what is installed.

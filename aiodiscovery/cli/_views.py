@@ -39,8 +39,9 @@ __all__ = ["JsonView", "PlainView", "TerminalView", "View"]
 _STYLES = {"IN_PROGRESS": "cyan", "SUCCEEDED": "green", "FAILED": "bold red"}
 #: How often a second a terminal is drawn anew.
 _FRAMES = 10
-#: The lines of a terminal that a live table takes beside its rows.
-_AROUND_ROWS = 6
+#: The lines of a terminal that a live table takes beside its rows: its head, the counts below it and
+#: where the cursor is.
+_AROUND_ROWS = 3
 
 
 def _now() -> datetime:
@@ -370,7 +371,7 @@ class TerminalView(View):
 
 def _table(time: str, rows: Sequence[tuple[str, str, str, str]]) -> Table:
     """Make a table of ids, statuses, times and remarks, the last only if there are any."""
-    table = Table(header_style="bold")
+    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
     has_remarks = any(remark for *_, remark in rows)
     # Whole, however narrow the terminal is: an id is there to be copied.
     table.add_column("Export", no_wrap=True)
