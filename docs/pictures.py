@@ -1,12 +1,13 @@
 """Make the pictures of the README: the real views, at work on exports of the emulator.
 
-    python docs/pictures.py    # writes docs/watch.svg and docs/download.svg
+    python docs/pictures.py [FOLDER]    # writes watch.svg and download.svg to docs, or there
 
 Time is made up, so that the pictures are the same each time.
 """
 
 import io
 import re
+import sys
 import tempfile
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import asynccontextmanager
@@ -83,7 +84,7 @@ class View(TerminalView):
             self.time += 1
 
 
-def save(name: str, command: str, picture: RenderableType) -> None:
+def save(folder: Path, name: str, command: str, picture: RenderableType) -> None:
     """Write the picture of what is on a terminal."""
     console = Console(
         file=io.StringIO(),
@@ -97,10 +98,10 @@ def save(name: str, command: str, picture: RenderableType) -> None:
     # rich has the reader's browser load a font: any of fixed width does.
     svg = re.sub(r"@font-face \{.*?\}", "", svg, flags=re.DOTALL).replace("Fira Code, ", "")
     lines = [line.rstrip() for line in svg.splitlines() if line.strip()]
-    Path(__file__).with_name(f"{name}.svg").write_text("\n".join(lines) + "\n")
+    (folder / f"{name}.svg").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-async def picture_watch() -> None:
+async def picture_watch(folder: Path) -> None:
     view = View()
     with Emulator(exports=0, clock=lambda: view.time) as emulator:
         ids = []
@@ -116,21 +117,21 @@ async def picture_watch() -> None:
                 view.time = NOON - ended
                 await until(partial(view.has_seen_end, count))
             view.time = NOON
-            save("watch", "aiodiscovery watch", view.table())
+            save(folder, "watch", "aiodiscovery watch", view.table())
 
 
-async def picture_download() -> None:
+async def picture_download(folder: Path) -> None:
     view = View()
     emulator = Emulator(exports=0, archive_size=SIZE)
-    with emulator, tempfile.TemporaryDirectory() as folder:
+    with emulator, tempfile.TemporaryDirectory() as archives:
         ids = emulator.add_exports(len(SHARES))
         emulator.inject_stalled_download(SIZE // 2, calls=None)
-        job = partial(_jobs.download, export_ids=ids, destination=Path(folder))
+        job = partial(_jobs.download, export_ids=ids, destination=Path(archives))
         async with at_work(emulator, view, job):
             await until(lambda: len(view.totals) == len(ids))
             view.totals = {each: view.totals[each] for each in ids}
             view.let_time_pass()
-            save("download", "aiodiscovery download ...", view.bars())
+            save(folder, "download", "aiodiscovery download ...", view.bars())
 
 
 @asynccontextmanager
@@ -153,5 +154,6 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 if __name__ == "__main__":
-    anyio.run(picture_watch)
-    anyio.run(picture_download)
+    target = Path(sys.argv[1]) if sys.argv[1:] else Path(__file__).parent
+    anyio.run(picture_watch, target)
+    anyio.run(picture_download, target)

@@ -29,9 +29,9 @@ __all__ = ["download", "list_exports", "start", "watch"]
 
 #: How many archives to download at the same time.
 _DOWNLOADS = 4
-#: For how many seconds the service may not know an export that is watched: somebody may have
-#: started it just now.
-_NOT_FOUND_TIMEOUT = 10.0
+#: For how many seconds the service may not know an export that is watched, because somebody has
+#: started it just now, and one that was started here.
+_UNKNOWN, _UNKNOWN_LOCAL, _UNKNOWN_YET = 10.0, 0.5, 60.0
 #: How many ids a command line that is proposed has at most.
 _PROPOSED_IDS = 5
 
@@ -84,7 +84,8 @@ async def watch(
         work.view.message("No export is in progress.")
         return DONE
     work.advice = lambda: f"The exports go on: {_watch_command(work, ids)}"
-    ended = await _watch(work, ids, timeout, delays, not_found_timeout=_NOT_FOUND_TIMEOUT)
+    not_found_timeout = _UNKNOWN_LOCAL if work.settings.local else _UNKNOWN
+    ended = await _watch(work, ids, timeout, delays, not_found_timeout=not_found_timeout)
     return _status(work, ended, len(ids))
 
 
@@ -104,7 +105,7 @@ async def start(
     work.view.started(export_id)
     if not wait:
         return DONE
-    ended = await _watch(work, (export_id,), timeout, delays, not_found_timeout=60.0)
+    ended = await _watch(work, (export_id,), timeout, delays, not_found_timeout=_UNKNOWN_YET)
     status = _status(work, ended, 1)
     if status == DONE and directory is not None:
         status = await _download(work, ended, directory)

@@ -39,8 +39,8 @@ __all__ = ["JsonView", "PlainView", "TerminalView", "View"]
 _STYLES = {"IN_PROGRESS": "cyan", "SUCCEEDED": "green", "FAILED": "bold red"}
 #: How often a second a terminal is drawn anew.
 _FRAMES = 10
-#: The lines of a terminal that a live table takes beside its rows: its head, the counts below it and
-#: where the cursor is.
+#: The lines of a terminal that a live table takes beside its rows: its head, the counts below it
+#: and where the cursor is.
 _AROUND_ROWS = 3
 
 
@@ -229,7 +229,7 @@ class TerminalView(View):
         if self._messages_apart:
             super().message(text)
         else:
-            self._console.print(Text(one_line(text), style))
+            self._console.print(Text(one_line(text), style), soft_wrap=True)
 
     def listed(self, infos: "Collection[ExportInfoTypeDef]") -> None:
         self._listed += infos
@@ -341,7 +341,7 @@ class TerminalView(View):
         else:
             style, words = "", ""
         text = f"{export_id}: {done.size:,} bytes in {done.path}"
-        self._console.print(Text(one_line(f"{text}  {words}"), style))
+        self._console.print(Text(one_line(f"{text}  {words}"), style), soft_wrap=True)
 
     async def keep_fresh(self) -> None:
         while True:

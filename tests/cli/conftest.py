@@ -1,0 +1,43 @@
+"""What the tests of the command share: the command inside the test's process."""
+
+import sys
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from aiodiscovery.emulator import Emulator
+
+pytest.importorskip("click")
+pytest.importorskip("rich")
+
+Main = Callable[..., int]
+
+
+@pytest.fixture
+def emulator() -> Iterator[Emulator]:
+    """Run an emulator whose exports run until they are told."""
+    with Emulator(export_duration=None, exports=12) as emulator:
+        yield emulator
+
+
+@pytest.fixture
+def main(monkeypatch: pytest.MonkeyPatch) -> Main:
+    """Run the command inside this process, which takes less time than one of its own."""
+    from aiodiscovery.cli import main  # noqa: PLC0415  # it needs the extra
+
+    def run(*arguments: str) -> int:
+        monkeypatch.setattr(sys, "argv", ["aiodiscovery", *arguments])
+        return main()
+
+    return run
+
+
+@pytest.fixture
+def aws(monkeypatch: pytest.MonkeyPatch, emulator: Emulator) -> Emulator:
+    """Have this process take the emulator for AWS."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "emulator")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "emulator")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-west-2")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", emulator.endpoint_url)
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    return emulator

@@ -1,0 +1,278 @@
+"""What all commands share: help, completion, wrong use, and errors in one line."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+from command import COMMAND, Running, run
+
+from aiodiscovery.emulator import Emulator
+
+Main = Callable[..., int]
+
+ROOT = Path(__file__).parents[2]
+COMMANDS = ("completion", "download", "emulate", "list", "start", "watch")
+
+
+def test_help_names_the_commands(main: Main, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main("--help") == 0
+
+    output = capsys.readouterr().out
+    assert all(re.search(rf"^  {name} ", output, re.MULTILINE) for name in COMMANDS)
+    assert "aiodiscovery start --local --wait --download ." in output
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_help_of_each_command_has_examples(
+    main: Main, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    assert main(name, "--help") == 0
+
+    output = capsys.readouterr().out
+    assert re.search(rf"Examples:\n +(eval \"\$\()?aiodiscovery {name} ", output)
+
+
+def test_it_says_its_version(main: Main, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main("--version") == 0
+
+    assert capsys.readouterr().out == f"aiodiscovery {version('aiodiscovery')}\n"
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_it_prints_what_makes_a_shell_complete_it(
+    main: Main, capsys: pytest.CaptureFixture[str], shell: str
+) -> None:
+    assert main("completion", shell) == 0
+
+    assert f"_AIODISCOVERY_COMPLETE={shell}_complete" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("aiodiscovery ", COMMANDS),
+        ("aiodiscovery wa", ("watch",)),
+        ("aiodiscovery start --d", ("--download", "--debug")),
+        ("aiodiscovery emulate --arch", ("--archive-size",)),
+        ("aiodiscovery list --output ", ("text", "json")),
+    ],
+)
+def test_it_completes_commands_and_options(
+    main: Main,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    words: str,
+    expected: tuple[str, ...],
+) -> None:
+    monkeypatch.setenv("_AIODISCOVERY_COMPLETE", "bash_complete")
+    monkeypatch.setenv("COMP_WORDS", words)
+    monkeypatch.setenv("COMP_CWORD", str(len(words.split(" ")) - 1))
+
+    with pytest.raises(SystemExit) as ended:
+        main()
+
+    assert ended.value.code == 0
+    assert capsys.readouterr().out.split() == [f"plain,{each}" for each in expected]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        ([], "Missing command. See: aiodiscovery --help"),
+        (["nothing"], "No such command 'nothing'"),
+        (["list", "--nothing"], "No such option"),
+        (["list", "--page-size", "101"], "101 is not in the range"),
+        (["list", "--local", "--region", "us-west-2"], "--local needs no --region"),
+        (["list", "--local", "--starting-token", "a___b___c"], "--starting-token: "),
+        (["list", "--local", "--starting-token", "nonsense"], "The nextToken is not valid"),
+        (["list", "--endpoint-url", "nonsense"], "Invalid endpoint: nonsense"),
+        (["watch", "--local", "an id"], "an export id is a string of 1 to 200"),
+        (["watch", "--local", "--min-delay", "9", "--max-delay", "1"], "--min-delay must be"),
+        (["download"], "Missing argument"),
+        (["download", "a", "b", "--to", "no/directory"], "it must be a directory"),
+        (["download", "a", "--to", "no/directory/file.zip"], "there is no directory"),
+        (["start", "--timeout", "3"], "go with --wait"),
+        (["start", "--download", "no/directory"], "does not exist"),
+        (["start", "--local", "--start-time", "2026-01-05T08:00Z"], "give an --agent-id"),
+        (
+            ["start", "--local", "--agent-id", "o-1", "--end-time", "2026-01-05"],
+            "--end-time must say its offset",
+        ),
+        (["emulate", "--port", "65536"], "must be between 0 and 65535"),
+        (["emulate", "--seed", "x"], "must be a whole number"),
+    ],
+)
+def test_wrong_use_is_a_line_and_status_2(
+    main: Main,
+    aws: Emulator,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    text: str,
+) -> None:
+    assert main(*arguments) == 2
+
+    output, errors = capsys.readouterr()
+    assert output == ""
+    assert errors.startswith("Error: ")
+    assert errors.count("\n") == 1
+    assert text in errors
+    assert "StartExportTask" not in {request.operation for request in aws.requests}
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "expected"),
+    [
+        (
+            "AuthorizationErrorException",
+            "Not you.",
+            "not allowed to do this: Not you. It takes discovery:Describe",
+        ),
+        ("HomeRegionNotSetException", "No.", "Give that as --region, or choose one: aws migr"),
+        ("ThrottlingException", "Rate exceeded", "is asked too often (ThrottlingException)"),
+        ("ExpiredTokenException", "secret", "Renew them, or give another --profile"),
+        ("ServerInternalErrorException", "No.", "Try again later"),
+        ("NewException", "secret", "the service answered NewException"),
+    ],
+)
+@pytest.mark.parametrize("command", [["list"], ["watch"], ["download", "export-1"]])
+def test_what_the_service_refuses_is_a_line_that_says_what_to_do(
+    main: Main,
+    aws: Emulator,
+    capsys: pytest.CaptureFixture[str],
+    command: list[str],
+    code: str,
+    message: str,
+    expected: str,
+) -> None:
+    status = 500 if code.startswith("Server") else 400
+    aws.inject_error(code, message, status=status, calls=None)
+
+    assert main(*command) == 1
+
+    output, errors = capsys.readouterr()
+    assert output == ""
+    assert errors.count("\n") == 1
+    assert expected in errors
+    assert "secret" not in errors
+
+
+def test_what_ends_a_watch_is_a_line_that_says_what_to_do(
+    main: Main, aws: Emulator, capsys: pytest.CaptureFixture[str]
+) -> None:
+    aws.inject_error("AuthorizationErrorException", "Not you.", calls=None)
+
+    assert main("watch", "export-1") == 1
+
+    expected = "Error: you are not allowed to do this: Not you. It takes discovery:Describe"
+    assert capsys.readouterr().err.startswith(expected)
+
+
+def test_it_says_what_is_missing(
+    main: Main, aws: Emulator, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main("list", "--profile", "nobody") == 1
+    assert "The config profile (nobody) could not be found" in capsys.readouterr().err
+
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    assert main("list") == 1
+    assert '"http://127.0.0.1:1/". Check --region, --endpoint-url' in capsys.readouterr().err
+
+    monkeypatch.delenv("AWS_DEFAULT_REGION")
+    assert main("list") == 1
+    assert "Give --region, such as" in capsys.readouterr().err
+
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    assert main("list", "--region", "us-west-2") == 1
+    assert "there are no AWS credentials that work" in capsys.readouterr().err
+
+
+def test_an_export_in_progress_cannot_be_downloaded_yet(
+    main: Main, aws: Emulator, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    export_id = aws.add_export()
+
+    assert main("download", export_id, "--to", str(tmp_path)) == 1
+
+    assert f"Wait for it: aiodiscovery watch {export_id}" in capsys.readouterr().err
+
+
+def test_a_traceback_comes_with_debug_only(
+    main: Main, aws: Emulator, capsys: pytest.CaptureFixture[str]
+) -> None:
+    aws.inject_error("AuthorizationErrorException", "x-amz-security-token:secret", calls=None)
+
+    assert main("list") == 1
+    assert "Traceback" not in capsys.readouterr().err
+    assert main("list", "--debug") == 1
+
+    errors = capsys.readouterr().err
+    assert "Traceback" in errors
+    assert "DEBUG aiodiscovery" in errors
+    assert "secret" not in errors.replace("x-amz-security-token:...", "").partition("Error: you")[0]
+
+
+def test_without_the_extra_it_says_how_to_install_it() -> None:
+    program = (
+        "import sys; sys.modules['rich'] = None\n"
+        "from aiodiscovery.cli import main; sys.exit(main())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == 'The command needs its extra: pip install "aiodiscovery[cli]"\n'
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
+def test_emulate_runs_an_emulator_until_a_signal() -> None:
+    with Running(None, "emulate", "--port", "0", "--exports", "3") as emulate:
+        emulate.read_until("Stop it with Ctrl-C.")
+        found = re.search(r"http://\S+", emulate.stdout)
+        assert found is not None
+        listed = subprocess.run(
+            [*COMMAND, "list", "--endpoint-url", found[0], "--region", "us-west-2"],
+            capture_output=True,
+            text=True,
+            check=True,
+            env=os.environ | {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x"},
+        )
+        assert emulate.stop(signal.SIGINT) == 0
+
+    assert len(listed.stdout.splitlines()) == 3
+    assert emulate.stdout.endswith("Stopped.\n")
+
+
+def test_the_pictures_of_the_readme_show_the_command_as_it_is(tmp_path: Path) -> None:
+    subprocess.run(
+        [sys.executable, "-W", "error", str(ROOT / "docs" / "pictures.py"), str(tmp_path)],
+        check=True,
+        timeout=60,
+    )
+
+    referred = re.findall(r"!\[[^]]+\]\((.+?)\)", (ROOT / "README.md").read_text(encoding="utf-8"))
+    assert referred == ["docs/watch.svg", "docs/download.svg"]
+    for path in referred:
+        picture = ROOT / path
+        assert texts(picture) == texts(tmp_path / picture.name)
+
+
+def texts(picture: Path) -> list[str]:
+    """Return the words of a picture."""
+    tree = ElementTree.parse(picture)
+    return "".join(tree.getroot().itertext()).partition("}")[2].split()
+
+
+def test_local_lists_the_same_exports_each_time() -> None:
+    first, second = run(None, "list", "--local"), run(None, "list", "--local")
+
+    assert first.returncode == 0
+    ids = [[line.split()[0] for line in each.stdout.splitlines()] for each in (first, second)]
+    assert ids[0] == ids[1] != []
