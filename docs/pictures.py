@@ -20,7 +20,7 @@ import anyio
 from rich.console import Console, RenderableType
 
 import aiodiscovery
-from aiodiscovery.cli import _jobs
+from aiodiscovery.cli import _actions
 from aiodiscovery.cli._run import Work
 from aiodiscovery.cli._settings import Delays, Settings
 from aiodiscovery.cli._views import TerminalView
@@ -110,8 +110,8 @@ async def picture_watch(folder: Path) -> None:
             duration = None if ended is None else began - ended
             ids.append(emulator.add_export(duration=duration, fail_with=message))
         ends = sorted((ended for _, ended, _ in EXPORTS if ended is not None), reverse=True)
-        job = partial(_jobs.watch, export_ids=ids, timeout=None, delays=Delays(0.02, 0.02))
-        async with at_work(emulator, view, job):
+        action = partial(_actions.watch, export_ids=ids, timeout=None, delays=Delays(0.02, 0.02))
+        async with at_work(emulator, view, action):
             await until(partial(view.has_seen, len(ids)))
             for count, ended in enumerate(ends, 1):
                 view.time = NOON - ended
@@ -126,8 +126,8 @@ async def picture_download(folder: Path) -> None:
     with emulator, tempfile.TemporaryDirectory() as archives:
         ids = emulator.add_exports(len(SHARES))
         emulator.inject_stalled_download(SIZE // 2, calls=None)
-        job = partial(_jobs.download, export_ids=ids, destination=Path(archives))
-        async with at_work(emulator, view, job):
+        action = partial(_actions.download, export_ids=ids, destination=Path(archives))
+        async with at_work(emulator, view, action):
             await until(lambda: len(view.totals) == len(ids))
             view.totals = {each: view.totals[each] for each in ids}
             view.let_time_pass()
@@ -136,14 +136,14 @@ async def picture_download(folder: Path) -> None:
 
 @asynccontextmanager
 async def at_work(
-    emulator: Emulator, view: View, job: Callable[[Work], Coroutine[Any, Any, int]]
+    emulator: Emulator, view: View, action: Callable[[Work], Coroutine[Any, Any, int]]
 ) -> AsyncGenerator[None]:
-    """Have a job at work within the block."""
+    """Have an action at work within the block."""
     async with (
         aiodiscovery.create_client(**emulator.client_kwargs) as client,
         anyio.create_task_group() as tasks,
     ):
-        tasks.start_soon(job, Work(Settings(), view, client))
+        tasks.start_soon(action, Work(Settings(), view, client))
         yield
         tasks.cancel_scope.cancel()
 

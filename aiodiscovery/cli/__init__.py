@@ -1,8 +1,8 @@
 """The command ``aiodiscovery``, for a person at a terminal and for scripts.
 
-It comes with the extra ``cli``. ``_commands`` knows the command line and nothing else, ``_jobs``
-does what the commands are for, and tells a view of ``_views`` what happened. ``_run`` is around a
-job: the client, signals, logs and the exit status; ``_errors`` has what to say of an error.
+It comes with the extra ``cli``. ``_commands`` knows the command line and nothing else, ``_actions``
+does what the commands are for, and tells a view of ``_views`` what happened. ``_run`` is around an
+action: the client, signals, logs and the exit status; ``_errors`` has what to say of an error.
 """
 
 import sys

@@ -1,6 +1,8 @@
 """The command line: commands, options and their help, and nothing that takes long to import."""
 
 import functools
+import io
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,10 @@ _COMPLETE = "_AIODISCOVERY_COMPLETE"
 
 def run_command_line() -> int:
     """Run the command line of the process and return the exit status."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # What the terminal or the pipe cannot show is no reason to fail.
+            stream.reconfigure(errors="backslashreplace")
     try:
         status: int | None = commands.main(
             prog_name=_NAME, complete_var=_COMPLETE, standalone_mode=False
@@ -166,9 +172,9 @@ def list_command(settings: Settings, **options: Any) -> int:
     {"NextToken": ...}. JSON has all fields; with configurationsDownloadUrl anybody can download the
     archive, so keep it secret.
     """
-    from . import _jobs, _run
+    from . import _actions, _run
 
-    return _run.run(settings, functools.partial(_jobs.list_exports, **options))
+    return _run.run(settings, functools.partial(_actions.list_exports, **options))
 
 
 @commands.command(
@@ -194,12 +200,12 @@ def watch(
 
     The exit status is 1 if one FAILED, once all have ended.
     """
-    from . import _jobs, _run
+    from . import _actions, _run
 
     return _run.run(
         settings,
         functools.partial(
-            _jobs.watch,
+            _actions.watch,
             export_ids=export_ids,
             timeout=timeout,
             delays=_delays(settings, min_delay, max_delay),
@@ -240,11 +246,11 @@ def download(settings: Settings, *, export_ids: tuple[str, ...], destination: Pa
             raise click.BadParameter(
                 f"there is no directory {destination.parent}", param_hint="--to"
             )
-    from . import _jobs, _run
+    from . import _actions, _run
 
     return _run.run(
         settings,
-        functools.partial(_jobs.download, export_ids=export_ids, destination=destination),
+        functools.partial(_actions.download, export_ids=export_ids, destination=destination),
     )
 
 
@@ -299,12 +305,12 @@ def start(
     }
     if ec2_recommendations:
         parameters["preferences"] = {"ec2RecommendationsPreferences": {"enabled": True}}
-    from . import _jobs, _run
+    from . import _actions, _run
 
     return _run.run(
         settings,
         functools.partial(
-            _jobs.start,
+            _actions.start,
             parameters=parameters,
             wait=wait,
             timeout=timeout,

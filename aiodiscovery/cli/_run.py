@@ -1,4 +1,4 @@
-"""What is around a job: the client, the view, signals, logs, and the exit status."""
+"""What is around an action: the client, the view, signals, logs, and the exit status."""
 
 import logging
 import os
@@ -37,20 +37,20 @@ _LOCAL_ARCHIVE = 3_000_000
 
 @dataclass(slots=True)
 class Work:
-    """What a job works with."""
+    """What an action works with."""
 
     settings: Settings
     view: View
     client: "ApplicationDiscoveryServiceClient"
-    #: What to say if the job is interrupted now.
+    #: What to say if the action is interrupted now.
     advice: Callable[[], str] = field(default=lambda: "")
 
 
-Job = Callable[[Work], Awaitable[int]]
+Action = Callable[[Work], Awaitable[int]]
 
 
-def run(settings: Settings, job: Job) -> int:
-    """Do a job and return the exit status.
+def run(settings: Settings, action: Action) -> int:
+    """Do an action and return the exit status.
 
     Ctrl-C and SIGTERM cancel it. Whatever happens, the client is closed and the terminal is as it
     was.
@@ -60,7 +60,7 @@ def run(settings: Settings, job: Job) -> int:
     with _logs_to(view, settings.debug):
         try:
             with _client_kwargs(settings) as client_kwargs:
-                return anyio.run(_run, settings, view, client_kwargs, job)
+                return anyio.run(_run, settings, view, client_kwargs, action)
         except KeyboardInterrupt:
             # Before or after the time in which signals are listened to.
             return _stopped(view, signal.SIGINT, "")
@@ -68,7 +68,9 @@ def run(settings: Settings, job: Job) -> int:
             return _failed(view, leaf(error))
 
 
-async def _run(settings: Settings, view: View, client_kwargs: dict[str, Any], job: Job) -> int:
+async def _run(
+    settings: Settings, view: View, client_kwargs: dict[str, Any], action: Action
+) -> int:
     status = FAILED
     number: signal.Signals | None = None
     work: Work | None = None
@@ -93,7 +95,7 @@ async def _run(settings: Settings, view: View, client_kwargs: dict[str, Any], jo
         try:
             async with aiodiscovery.create_client(**client_kwargs) as client:
                 work = Work(settings, view, client)
-                status = await job(work)
+                status = await action(work)
         except Exception as caught:  # noqa: BLE001  # raised below, where no group wraps it
             error = caught
         tasks.cancel_scope.cancel()
@@ -175,11 +177,15 @@ def _logs_to(view: View, debug: bool) -> Iterator[None]:
         handler.setFormatter(_DebugFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     # The libraries below say at DEBUG what is secret, such as the credentials of a role, and
     # without --debug nothing that this command does not say itself.
-    logging.getLogger().setLevel(logging.INFO if debug else logging.CRITICAL)
+    root = logging.getLogger()
+    levels = root.level, logger.level
+    root.setLevel(logging.INFO if debug else logging.CRITICAL)
     logger.setLevel(logging.DEBUG if debug else logging.WARNING)
-    target = logging.getLogger() if debug else logger
+    target = root if debug else logger
     target.addHandler(handler)
     try:
         yield
     finally:
         target.removeHandler(handler)
+        root.setLevel(levels[0])
+        logger.setLevel(levels[1])

@@ -1,4 +1,4 @@
-"""What is printed: a job tells a view what happened, and the view has a form for that.
+"""What is printed: an action tells a view what happened, and the view has a form for that.
 
 ``JsonView`` and ``PlainView`` are for scripts and logs, ``TerminalView`` for a person. Results go
 to stdout, messages to stderr. Nothing here shows a download URL, but a listing as JSON.
@@ -49,7 +49,7 @@ def _now() -> datetime:
 
 
 class View:
-    """What a job tells. This one shows messages only.
+    """What an action tells. This one shows messages only.
 
     :param now: gives the time, which exports' elapsed times are counted by.
     """

@@ -93,7 +93,7 @@ def test_it_completes_commands_and_options(
         (["list", "--local", "--starting-token", "a___b___c"], "--starting-token: "),
         (["list", "--local", "--starting-token", "nonsense"], "The nextToken is not valid"),
         (["list", "--endpoint-url", "nonsense"], "Invalid endpoint: nonsense"),
-        (["watch", "--local", "an id"], "an export id is a string of 1 to 200"),
+        (["watch", "--local", "an id"], "of 1 to 200 characters without spaces, not 'an id'"),
         (["watch", "--local", "--min-delay", "9", "--max-delay", "1"], "--min-delay must be"),
         (["download"], "Missing argument"),
         (["download", "a", "b", "--to", "no/directory"], "it must be a directory"),
