@@ -13,7 +13,7 @@ from typing import Any, Self
 
 from aiodiscovery.emulator import Emulator
 
-__all__ = ["Running", "environment", "json_lines", "run"]
+__all__ = ["Running", "environment", "json_lines", "run", "wait_until"]
 
 COMMAND = (sys.executable, "-W", "error", "-m", "aiodiscovery.cli")
 #: How long anything may take before a test gives up, in seconds.
