@@ -1,0 +1,64 @@
+"""Which errors of a client that is opened, or of a start, are worth another try."""
+
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectTimeoutError,
+    CredentialRetrievalError,
+    EndpointConnectionError,
+    HTTPClientError,
+    MetadataRetrievalError,
+    ProxyConnectionError,
+)
+from botocore.exceptions import ConnectionError as BotoConnectionError
+
+__all__ = ["is_final", "was_not_carried_out"]
+
+#: Errors of the connection or of the credentials' source.
+_PASSING = (
+    BotoConnectionError,
+    CredentialRetrievalError,
+    HTTPClientError,
+    MetadataRetrievalError,
+)
+#: What the service says while it has enough to do, and what an administrator or a while changes.
+_PASSING_CODES = frozenset(
+    {
+        "ConflictErrorException",
+        "OperationNotPermittedException",
+        "PriorRequestNotComplete",
+        "RequestTimeout",
+        "RequestTimeoutException",
+    }
+)
+_THROTTLING = ("throttl", "toomanyrequests", "slowdown", "requestlimitexceeded")
+
+
+def is_final(error: Exception) -> bool:
+    """Say whether the same request, or connection, would fail for ever."""
+    if isinstance(error, ClientError):
+        return not (
+            _status(error) >= 500 or _is_throttling(error) or _code(error) in _PASSING_CODES
+        )
+    if isinstance(error, ValueError):
+        return True
+    return isinstance(error, BotoCoreError) and not isinstance(error, _PASSING)
+
+
+def was_not_carried_out(error: Exception) -> bool:
+    """Say whether a request certainly had no effect, and may have one later."""
+    if isinstance(error, ClientError):
+        return _is_throttling(error)
+    return isinstance(error, (ConnectTimeoutError, EndpointConnectionError, ProxyConnectionError))
+
+
+def _is_throttling(error: ClientError) -> bool:
+    return _status(error) == 429 or _code(error).lower().startswith(_THROTTLING)
+
+
+def _status(error: ClientError) -> int:
+    return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+
+
+def _code(error: ClientError) -> str:
+    return str(error.response.get("Error", {}).get("Code"))

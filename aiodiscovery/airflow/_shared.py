@@ -1,0 +1,123 @@
+"""Something open that the tasks of an event loop use together. Knows nothing of Airflow.
+
+Airflow's triggerer is an asyncio program, and so is this. What is opened may have task groups and
+cancel scopes inside, which have to be left in the task in which they were entered, while the tasks
+that use it come, go and are cancelled in any order. So it lives in a task of its own.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Callable, Hashable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextvars import Context
+from typing import Any, Generic, TypeVar
+
+__all__ = ["Shared", "share"]
+
+logger = logging.getLogger("aiodiscovery")
+
+T = TypeVar("T")
+
+_Pool = dict[Hashable, "Shared[Any]"]
+
+#: What is open, by the event loop: what belongs to one loop is of no use in another one.
+_pools: dict[asyncio.AbstractEventLoop, _Pool] = {}
+
+
+@asynccontextmanager
+async def share(
+    key: Hashable, open_: Callable[[], AbstractAsyncContextManager[T]]
+) -> "AsyncGenerator[Shared[T]]":
+    """Use what all tasks with the same key use, opened by the first and closed after the last.
+
+    Leaving the block as the last one waits until it is closed. A task that comes meanwhile opens
+    another one.
+
+    :param key: says what it is.
+    :param open_: makes the context manager to enter. What goes wrong there reaches all tasks that
+        wait for it; the next one tries anew.
+    """
+    pool = _pool()
+    shared = pool.get(key)
+    if shared is None:
+        shared = pool[key] = Shared(key, open_)
+    shared.users += 1
+    try:
+        # The future is everybody's: who is cancelled must not cancel it.
+        await asyncio.shield(shared.opened)
+        yield shared
+    finally:
+        shared.users -= 1
+        if not shared.users:
+            await shared.close()
+
+
+def _pool() -> _Pool:
+    for loop in [each for each in _pools if each.is_closed()]:
+        del _pools[loop]  # it was stopped without its tasks being cancelled
+    return _pools.setdefault(asyncio.get_running_loop(), {})
+
+
+class Shared(Generic[T]):
+    """What is shared, and the task in which it is entered and left."""
+
+    def __init__(self, key: Hashable, open_: Callable[[], AbstractAsyncContextManager[T]]) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._key = key
+        self._unused = asyncio.Event()
+        self._opened_at = 0.0
+        self.users = 0
+        self.opened: asyncio.Future[T] = self._loop.create_future()
+        # In an empty context: what it logs belongs to no single user.
+        self._task = self._loop.create_task(
+            self._own(open_), name=f"aiodiscovery.airflow {key}", context=Context()
+        )
+
+    @property
+    def value(self) -> T:
+        """What was opened."""
+        return self.opened.result()
+
+    @property
+    def age(self) -> float:
+        """For how many seconds it has been open."""
+        return self._loop.time() - self._opened_at
+
+    def retire(self) -> None:
+        """Have those who come from now on open another one."""
+        pool = _pools.get(self._loop, {})
+        if pool.get(self._key) is self:
+            del pool[self._key]
+        if not pool:
+            _pools.pop(self._loop, None)
+
+    async def close(self) -> None:
+        """Close it, and wait until it is."""
+        self.retire()
+        self._unused.set()
+        if not self.opened.done():
+            self._task.cancel()
+        await asyncio.wait([self._task])
+
+    async def _own(self, open_: Callable[[], AbstractAsyncContextManager[T]]) -> None:
+        try:
+            async with open_() as value:
+                self._opened_at = self._loop.time()
+                self.opened.set_result(value)
+                await self._unused.wait()
+        except Exception as error:  # noqa: BLE001  # raised where it is used, or logged
+            if self.opened.done():
+                logger.warning("what deferred tasks shared did not close well", exc_info=error)
+            else:
+                self._fail(error)
+        except asyncio.CancelledError:
+            # By the last user, or because the event loop ends.
+            self._fail(RuntimeError("the task that opens what is shared was cancelled"))
+            raise
+        finally:
+            self.retire()
+
+    def _fail(self, error: Exception) -> None:
+        if not self.opened.done():
+            self.opened.set_exception(error)
+            self.opened.exception()  # it is no oversight if nobody waits for it any more

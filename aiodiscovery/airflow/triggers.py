@@ -1,0 +1,210 @@
+"""The trigger: what waits while a task is deferred."""
+
+import asyncio
+import json
+import logging
+import random
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Hashable, Iterable, Mapping
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+from botocore.exceptions import BotoCoreError, ClientError
+
+from .. import ExportWatcher
+from .._redaction import hide_signatures_in_logs
+from .._schedule import Schedule
+from ..exceptions import (
+    ExportFailedError,
+    ExportNotFoundError,
+    ExportTimeoutError,
+    PollingError,
+)
+from ._failures import is_final
+from ._shared import share
+
+if TYPE_CHECKING:
+    from types_aiobotocore_discovery.type_defs import ExportInfoTypeDef
+
+__all__ = ["DiscoveryExportTrigger"]
+
+logger = logging.getLogger("aiodiscovery")
+
+#: For how many seconds a trigger looks at least: it may be taken over when its time is up.
+_LAST_LOOK = 5.0
+#: For how many seconds credentials count as those that the connection has now.
+_FRESH = 60.0
+
+
+class DiscoveryExportTrigger(BaseTrigger):
+    """Wait until exports have ended.
+
+    All triggers of a triggerer with the same connection, region, endpoint and delays wait through
+    one client and one :class:`aiodiscovery.ExportWatcher`: one call asks for up to 100 exports,
+    whichever tasks they belong to. The first trigger opens the two, the last one closes them. A
+    triggerer that takes over waits on, to the same deadline.
+
+    What passes (throttling, 5xx, broken connections) is logged in the triggerer's log, backed off
+    from and tried again. A client that the service refuses is replaced by one with the
+    credentials that the connection has by then, unless it is that new itself.
+
+    The event's payload is a dict: ``status`` is ``succeeded``, ``failed``, ``not_found``,
+    ``timeout`` or ``refused`` (the service cannot be asked, and asking again would not help),
+    ``message`` says what went wrong, and ``exports`` has, by id, the ExportInfos of those that have
+    ended, with times as ISO 8601 and without download URLs: the triggerer logs the event.
+
+    :param export_ids: the exports to wait for.
+    :param deadline: when to give up, in seconds since the epoch; None: never.
+    :param aws_conn_id: the Airflow connection, see
+        :class:`~aiodiscovery.airflow.hooks.DiscoveryHook`.
+    :param region_name: the service's home region; None: that of the connection.
+    :param verify: whether, or with what CA bundle, to verify the certificate.
+    :param botocore_config: settings of botocore's client.
+    :param endpoint_url: where the service is, for an emulator.
+    :param min_delay: the shortest time between two polls of an export, in seconds.
+    :param max_delay: the longest, in seconds.
+    :param not_found_timeout: for how many seconds the service may not know an export.
+    """
+
+    def __init__(
+        self,
+        export_ids: Iterable[str],
+        deadline: float | None = None,
+        *,
+        aws_conn_id: str | None = "aws_default",
+        region_name: str | None = None,
+        verify: bool | str | None = None,
+        botocore_config: dict[str, Any] | None = None,
+        endpoint_url: str | None = None,
+        min_delay: float = 2.0,
+        max_delay: float = 120.0,
+        not_found_timeout: float = 60.0,
+    ) -> None:
+        super().__init__()
+        self.export_ids = list(export_ids)
+        self.deadline = deadline
+        self.aws_conn_id = aws_conn_id
+        self.region_name = region_name
+        self.verify = verify
+        self.botocore_config = botocore_config
+        self.endpoint_url = endpoint_url
+        self.min_delay = min_delay
+        self.max_delay = max_delay
+        self.not_found_timeout = not_found_timeout
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Return what makes the same trigger in another process."""
+        return (
+            "aiodiscovery.airflow.triggers.DiscoveryExportTrigger",
+            {"export_ids": self.export_ids, "deadline": self.deadline, **self._settings()},
+        )
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Wait, and yield the one event."""
+        hide_signatures_in_logs()
+        yield TriggerEvent(await self._wait())
+
+    def _settings(self) -> dict[str, Any]:
+        """Return what triggers have in common that share a watcher."""
+        return {
+            "aws_conn_id": self.aws_conn_id,
+            "region_name": self.region_name,
+            "verify": self.verify,
+            "botocore_config": self.botocore_config,
+            "endpoint_url": self.endpoint_url,
+            "min_delay": self.min_delay,
+            "max_delay": self.max_delay,
+            "not_found_timeout": self.not_found_timeout,
+        }
+
+    def _key(self) -> Hashable:
+        return json.dumps(self._settings(), sort_keys=True)
+
+    async def _wait(self) -> dict[str, Any]:
+        failures = 0
+        while True:
+            try:
+                async with share(self._key(), self._open) as shared:
+                    try:
+                        return _payload("succeeded", await self._wait_with(shared.value))
+                    except PollingError:
+                        if shared.age < _FRESH:
+                            raise
+                        # The credentials may have expired, or the connection been changed.
+                        shared.retire()
+            except ExportFailedError as error:
+                return _payload("failed", {**error.succeeded, **error.failed}, error)
+            except ExportNotFoundError as error:
+                return _payload("not_found", error.ended, error)
+            except ExportTimeoutError as error:
+                return _payload("timeout", error.ended, error)
+            except PollingError as error:
+                return _payload("refused", {}, error)
+            except (BotoCoreError, ClientError, ValueError) as error:
+                # It could not be opened. The texts of such errors name no secrets.
+                if is_final(error):
+                    return _payload("refused", {}, error)
+                failures += 1
+                delay = Schedule(self.min_delay, self.max_delay).delay(failures, random.random())  # noqa: S311
+                if delay > self._remaining():
+                    return _payload("timeout", {}, error)
+                logger.warning(
+                    "the service cannot be reached, trying again in %.0f s: %s",
+                    delay,
+                    type(error).__name__,
+                )
+                await asyncio.sleep(delay)
+
+    async def _wait_with(self, watcher: ExportWatcher) -> "Mapping[str, ExportInfoTypeDef]":
+        timeout = None if self.deadline is None else max(self._remaining(), _LAST_LOOK)
+        return await watcher.wait_all(self.export_ids, timeout)
+
+    def _remaining(self) -> float:
+        return float("inf") if self.deadline is None else self.deadline - time.time()
+
+    @asynccontextmanager
+    async def _open(self) -> AsyncGenerator[ExportWatcher]:
+        from .hooks import DiscoveryHook  # noqa: PLC0415  # half a second, for none but a triggerer
+
+        hook = DiscoveryHook(
+            aws_conn_id=self.aws_conn_id,
+            region_name=self.region_name,
+            verify=self.verify,
+            config=self.botocore_config,
+            endpoint_url=self.endpoint_url,
+        )
+        # Made in a thread, as is whatever it has to ask for credentials.
+        client_context = await hook.get_async_conn()
+        async with (
+            client_context as client,
+            ExportWatcher(
+                client,
+                min_delay=self.min_delay,
+                max_delay=self.max_delay,
+                not_found_timeout=self.not_found_timeout,
+            ) as watcher,
+        ):
+            yield watcher
+
+
+def _payload(
+    status: str,
+    exports: "Mapping[str, ExportInfoTypeDef]",
+    error: Exception | None = None,
+) -> dict[str, Any]:
+    return {
+        "status": status,
+        "message": None if error is None else str(error),
+        "exports": {each: to_json(info) for each, info in exports.items()},
+    }
+
+
+def to_json(info: "ExportInfoTypeDef", *, include_download_url: bool = False) -> dict[str, Any]:
+    """Return an ExportInfo as JSON has it, times in UTC as ISO 8601."""
+    return {
+        key: value.astimezone(UTC).isoformat() if isinstance(value, datetime) else value
+        for key, value in info.items()
+        if include_download_url or key != "configurationsDownloadUrl"
+    }
