@@ -1,4 +1,4 @@
-"""Which errors of a client that is opened, or of a start, are worth another try."""
+"""Errors of opening a client and of starting an export: which are worth another try."""
 
 from botocore.exceptions import (
     BotoCoreError,
@@ -12,7 +12,7 @@ from botocore.exceptions import (
 )
 from botocore.exceptions import ConnectionError as BotoConnectionError
 
-__all__ = ["is_final", "was_not_carried_out"]
+__all__ = ["describe", "is_final", "was_not_carried_out"]
 
 #: Errors of the connection or of the credentials' source.
 _PASSING = (
@@ -50,6 +50,15 @@ def was_not_carried_out(error: Exception) -> bool:
     if isinstance(error, ClientError):
         return _is_throttling(error)
     return isinstance(error, (ConnectTimeoutError, EndpointConnectionError, ProxyConnectionError))
+
+
+def describe(error: Exception) -> str:
+    """Say what went wrong, without what may be secret: the service quotes signed requests."""
+    if isinstance(error, ClientError):
+        return _code(error)
+    if isinstance(error, CredentialRetrievalError):
+        return type(error).__name__
+    return f"{type(error).__name__}: {error}"
 
 
 def _is_throttling(error: ClientError) -> bool:

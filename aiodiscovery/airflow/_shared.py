@@ -70,7 +70,7 @@ class Shared(Generic[T]):
         self.opened: asyncio.Future[T] = self._loop.create_future()
         # In an empty context: what it logs belongs to no single user.
         self._task = self._loop.create_task(
-            self._own(open_), name=f"aiodiscovery.airflow {key}", context=Context()
+            self._own(open_), name="aiodiscovery.airflow", context=Context()
         )
 
     @property

@@ -22,7 +22,7 @@ from ..exceptions import (
     ExportTimeoutError,
     PollingError,
 )
-from ._failures import is_final
+from ._failures import describe, is_final
 from ._shared import share
 
 if TYPE_CHECKING:
@@ -135,27 +135,36 @@ class DiscoveryExportTrigger(BaseTrigger):
                         # The credentials may have expired, or the connection been changed.
                         shared.retire()
             except ExportFailedError as error:
-                return _payload("failed", {**error.succeeded, **error.failed}, error)
+                return _payload("failed", {**error.succeeded, **error.failed}, str(error))
             except ExportNotFoundError as error:
-                return _payload("not_found", error.ended, error)
+                return _payload("not_found", error.ended, str(error))
             except ExportTimeoutError as error:
-                return _payload("timeout", error.ended, error)
+                return self._timed_out(error.ended)
             except PollingError as error:
-                return _payload("refused", {}, error)
+                return _payload("refused", {}, str(error))
             except (BotoCoreError, ClientError, ValueError) as error:
-                # It could not be opened. The texts of such errors name no secrets.
+                # There is no client to ask with.
+                reason = describe(error)
                 if is_final(error):
-                    return _payload("refused", {}, error)
+                    return _payload("refused", {}, f"there is no client for the service: {reason}")
+                if self._remaining() <= 0:
+                    return self._timed_out({})
                 failures += 1
                 delay = Schedule(self.min_delay, self.max_delay).delay(failures, random.random())  # noqa: S311
-                if delay > self._remaining():
-                    return _payload("timeout", {}, error)
                 logger.warning(
-                    "the service cannot be reached, trying again in %.0f s: %s",
-                    delay,
-                    type(error).__name__,
+                    "there is no client for the service, trying again in %.0f s: %s", delay, reason
                 )
-                await asyncio.sleep(delay)
+                await asyncio.sleep(min(delay, self._remaining()))
+
+    def _timed_out(self, ended: "Mapping[str, ExportInfoTypeDef]") -> dict[str, Any]:
+        pending = [each for each in self.export_ids if each not in ended]
+        deadline = datetime.fromtimestamp(self.deadline or 0.0, UTC)
+        return _payload(
+            "timeout",
+            ended,
+            f"{len(pending)} of {len(self.export_ids)} exports had not ended by "
+            f"{deadline:%Y-%m-%dT%H:%M:%SZ}, the first of them {pending[0]}",
+        )
 
     async def _wait_with(self, watcher: ExportWatcher) -> "Mapping[str, ExportInfoTypeDef]":
         timeout = None if self.deadline is None else max(self._remaining(), _LAST_LOOK)
@@ -192,11 +201,11 @@ class DiscoveryExportTrigger(BaseTrigger):
 def _payload(
     status: str,
     exports: "Mapping[str, ExportInfoTypeDef]",
-    error: Exception | None = None,
+    message: str | None = None,
 ) -> dict[str, Any]:
     return {
         "status": status,
-        "message": None if error is None else str(error),
+        "message": message,
         "exports": {each: to_json(info) for each, info in exports.items()},
     }
 

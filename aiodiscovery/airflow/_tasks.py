@@ -1,0 +1,152 @@
+"""What the operator and the sensor have in common."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from airflow.sdk.exceptions import AirflowException, AirflowFailException
+
+from .. import describe_exports
+from .._redaction import hide_signatures_in_logs
+from .hooks import DiscoveryHook
+from .triggers import DiscoveryExportTrigger, to_json
+
+if TYPE_CHECKING:
+    import logging
+
+    from airflow.sdk import Context
+    from types_aiobotocore_discovery.client import ApplicationDiscoveryServiceClient
+
+__all__ = ["DiscoveryTask", "Record"]
+
+T = TypeVar("T")
+
+#: Under which key Airflow keeps what a retry has to know.
+_KEY = "aiodiscovery"
+
+
+class Record:
+    """What is known of a task of this DAG run, from one try to the next.
+
+    It is in Airflow's task state store: XComs are cleared before each try. Airflow keeps it when a
+    user clears the task, too. That raises ``max_tries``, which a retry does not.
+    """
+
+    def __init__(self, context: "Context") -> None:
+        self._store = context["task_state_store"]
+        self._max_tries = context["ti"].max_tries
+        found = self._store.get(_KEY)
+        self._values: dict[str, Any] = dict(found) if isinstance(found, Mapping) else {}
+
+    @property
+    def export_id(self) -> str | None:
+        """The export that an earlier try has started."""
+        return self._values.get("export_id")
+
+    @property
+    def was_cleared(self) -> bool:
+        """Whether a user cleared the task since."""
+        return self._values.get("max_tries", self._max_tries) != self._max_tries
+
+    def deadline(self, timeout: float | None) -> float | None:
+        """Return when the task gives up, counted from the first time it asked that."""
+        if "deadline" not in self._values or self.was_cleared:
+            return None if timeout is None else time.time() + timeout
+        found: float | None = self._values["deadline"]
+        return found
+
+    def save(self, **values: Any) -> None:
+        """Keep this for the next try, in place of what there was."""
+        if values != {key: self._values.get(key) for key in values} or self.was_cleared:
+            self._values = {**values, "max_tries": self._max_tries}
+            self._store.set(_KEY, self._values)
+
+
+class DiscoveryTask:
+    """The settings of a task, its trigger, and what becomes of the trigger's event."""
+
+    aws_conn_id: str | None
+    region_name: str | None
+    verify: bool | str | None
+    botocore_config: dict[str, Any] | None
+    endpoint_url: str | None
+    include_download_url: bool
+    min_delay: float
+    max_delay: float
+    not_found_timeout: float
+    #: What ends a task whose time is up.
+    timeout_error: type[AirflowException] = AirflowFailException
+    if TYPE_CHECKING:
+        log: logging.Logger
+
+    #: The templates that both have.
+    settings_fields: Sequence[str] = (
+        "aws_conn_id",
+        "region_name",
+        "verify",
+        "botocore_config",
+        "endpoint_url",
+    )
+
+    def make_trigger(
+        self, export_ids: Sequence[str], deadline: float | None
+    ) -> DiscoveryExportTrigger:
+        """Make what waits while the task is deferred."""
+        return DiscoveryExportTrigger(
+            export_ids,
+            deadline,
+            aws_conn_id=self.aws_conn_id,
+            region_name=self.region_name,
+            verify=self.verify,
+            botocore_config=self.botocore_config,
+            endpoint_url=self.endpoint_url,
+            min_delay=self.min_delay,
+            max_delay=self.max_delay,
+            not_found_timeout=self.not_found_timeout,
+        )
+
+    def call(self, function: "Callable[[ApplicationDiscoveryServiceClient], Awaitable[T]]") -> T:
+        """Call a function with a client."""
+        hide_signatures_in_logs()
+
+        async def main() -> T:
+            hook = DiscoveryHook(
+                aws_conn_id=self.aws_conn_id,
+                region_name=self.region_name,
+                verify=self.verify,
+                config=self.botocore_config,
+                endpoint_url=self.endpoint_url,
+            )
+            async with await hook.get_async_conn() as client:
+                return await function(client)
+
+        return asyncio.run(main())
+
+    def take(self, event: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+        """Return the ExportInfos that an event brings, or raise what it says."""
+        status: str = event["status"]
+        exports: dict[str, dict[str, Any]] = event["exports"]
+        if status == "succeeded":
+            return self._with_download_urls(exports) if self.include_download_url else exports
+        for export_id, info in exports.items():
+            if info["exportStatus"] == "FAILED":
+                self.log.error("export %s failed: %s", export_id, info.get("statusMessage"))
+        # Neither is tried again: no retry would find anything else.
+        raise (self.timeout_error if status == "timeout" else AirflowFailException)(
+            event["message"]
+        )
+
+    def _with_download_urls(self, exports: dict[str, Any]) -> dict[str, dict[str, Any]]:
+        # Not through the event, which Airflow logs. And these work for longer.
+        infos = self.call(lambda client: describe_exports(client, exports))
+        return {
+            each: to_json(infos[each], include_download_url=True) if each in infos else exports[each]
+            for each in exports
+        }
+
+
+def seconds(timeout: timedelta | float | None) -> float | None:
+    """Return a time-out in seconds."""
+    return timeout.total_seconds() if isinstance(timeout, timedelta) else timeout

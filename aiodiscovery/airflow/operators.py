@@ -1,0 +1,177 @@
+"""The operator: starts an export and waits for it."""
+
+import asyncio
+import random
+import time
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseOperator
+from airflow.sdk.exceptions import AirflowFailException
+from botocore.exceptions import BotoCoreError, ClientError
+
+from .. import describe_exports, start_export
+from .._schedule import Schedule
+from ._failures import describe, is_final, was_not_carried_out
+from ._tasks import DiscoveryTask, Record, seconds
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+    from types_aiobotocore_discovery.client import ApplicationDiscoveryServiceClient
+    from types_aiobotocore_discovery.type_defs import ExportPreferencesTypeDef
+
+__all__ = ["DiscoveryExportOperator"]
+
+#: For how many seconds a worker tries to start an export while it is told to come back later.
+_START_TIMEOUT = 600.0
+
+
+class DiscoveryExportOperator(DiscoveryTask, BaseOperator):
+    """Start an export, and wait until it has ended.
+
+    While it waits it is deferred: it takes up no worker, and all that wait in a triggerer share
+    their calls, see :class:`~aiodiscovery.airflow.triggers.DiscoveryExportTrigger`. Returns the
+    ExportInfo, with times as ISO 8601; with ``wait=False`` the export's id.
+
+    The id is kept in Airflow's task state store as soon as the service has said it. Whatever is
+    killed afterwards, a worker or a triggerer, a retry goes on with that export and starts no
+    second one. What cannot be known: that an export was started whose id Airflow never got,
+    because the worker, or its connection to the service or to Airflow's API, ended between the
+    service's answer and the record of it. The service has no token that would tell such an export
+    from another one, so a retry starts a second one.
+
+    Clearing the task goes on with the export if that is still in progress, and starts a new one if
+    it has ended, or the service does not know it any more.
+
+    An export that FAILED fails the task with the service's message. That is not retried, because
+    a retry goes on with the same export: clear the task to start another one. Nor is a request
+    that the service refuses (authorization, home region, wrong parameters) or ``timeout``.
+    Throttling, 5xx and broken connections fail no wait. While the service is too busy to start
+    the export, or cannot be reached, that is tried again for ten minutes; after that, and past
+    the service's limits for exports, the task fails and is retried as its ``retries`` say.
+
+    :param agent_id: the one agent whose data is exported; None: a summary of all servers.
+        (templated, as is all but the last five)
+    :param start_time: the start of the range of the agent's data, as an aware datetime or an ISO
+        8601 string with an offset or ``Z``; None: from the first data there is.
+    :param end_time: the end of the range, in the same form; None: up to the newest data.
+    :param preferences: what else the export is to hold, as the service spells it.
+    :param aws_conn_id: the Airflow connection to *Amazon Web Services*. None: what boto3 finds for
+        itself.
+    :param region_name: the service's home region; None: that of the connection.
+    :param verify: whether, or with what CA bundle, to verify the certificate.
+    :param botocore_config: settings of botocore's client.
+    :param endpoint_url: where the service is, for an emulator.
+    :param wait: whether to wait for the export.
+    :param timeout: how long to wait at most, in seconds or as a timedelta; None: for ever. It
+        counts from the start of the export: neither a triggerer that takes over nor a retry
+        extends it. The export goes on.
+    :param include_download_url: whether the result has the presigned URL of the archive. Whoever
+        can read the XCom, or the rendered template of a task that takes it, can download the
+        archive until the URL expires. ``download_export`` needs none.
+    :param min_delay: the shortest time between two polls of an export, in seconds. Only tasks with
+        the same ``min_delay``, ``max_delay`` and ``not_found_timeout`` share their calls.
+    :param max_delay: the longest, in seconds.
+    :param not_found_timeout: for how many seconds the service may not know an export before that
+        counts as final. One that was just started may be missing for a moment.
+    """
+
+    template_fields: Sequence[str] = (
+        "agent_id",
+        "start_time",
+        "end_time",
+        "preferences",
+        *DiscoveryTask.settings_fields,
+    )
+
+    def __init__(
+        self,
+        *,
+        agent_id: str | None = None,
+        start_time: datetime | str | None = None,
+        end_time: datetime | str | None = None,
+        preferences: "ExportPreferencesTypeDef | None" = None,
+        aws_conn_id: str | None = "aws_default",
+        region_name: str | None = None,
+        verify: bool | str | None = None,
+        botocore_config: dict[str, Any] | None = None,
+        endpoint_url: str | None = None,
+        wait: bool = True,
+        timeout: timedelta | float | None = None,
+        include_download_url: bool = False,
+        min_delay: float = 2.0,
+        max_delay: float = 120.0,
+        not_found_timeout: float = 60.0,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.agent_id = agent_id
+        self.start_time = start_time
+        self.end_time = end_time
+        self.preferences = preferences
+        self.aws_conn_id = aws_conn_id
+        self.region_name = region_name
+        self.verify = verify
+        self.botocore_config = botocore_config
+        self.endpoint_url = endpoint_url
+        self.wait = wait
+        self.timeout = timeout
+        self.include_download_url = include_download_url
+        self.min_delay = min_delay
+        self.max_delay = max_delay
+        self.not_found_timeout = not_found_timeout
+
+    def execute(self, context: "Context") -> Any:
+        """Start the export, unless an earlier try did, and defer the task."""
+        record = Record(context)
+        export_id = record.export_id
+        if export_id is not None and record.was_cleared and not self._is_in_progress(export_id):
+            export_id = None
+        if export_id is None:
+            export_id = self._start()
+            self.log.info("started export %s", export_id)
+        else:
+            self.log.info("going on with export %s, which an earlier try started", export_id)
+        deadline = record.deadline(seconds(self.timeout))
+        record.save(export_id=export_id, deadline=deadline)
+        if not self.wait:
+            return export_id
+        self.defer(trigger=self.make_trigger([export_id], deadline), method_name="execute_complete")
+
+    def execute_complete(self, context: "Context", event: Mapping[str, Any]) -> Any:
+        """Return what the trigger found."""
+        (info,) = self.take(event).values()
+        return info
+
+    def _is_in_progress(self, export_id: str) -> bool:
+        found = self.call(lambda client: describe_exports(client, [export_id]))
+        return export_id in found and found[export_id]["exportStatus"] == "IN_PROGRESS"
+
+    def _start(self) -> str:
+        schedule = Schedule(self.min_delay, self.max_delay)
+        give_up_at = time.monotonic() + _START_TIMEOUT
+        attempt = 0
+        while True:
+            try:
+                return self.call(self._start_with)
+            except (BotoCoreError, ClientError, ValueError) as error:
+                reason = describe(error)
+                if is_final(error):
+                    message = f"the export cannot be started: {reason}"
+                    raise AirflowFailException(message) from error
+                attempt += 1
+                delay = schedule.delay(attempt, random.random())  # noqa: S311
+                if not was_not_carried_out(error) or time.monotonic() + delay > give_up_at:
+                    raise
+                self.log.warning("not started yet, trying again in %.0f s: %s", delay, reason)
+            time.sleep(delay)
+
+    async def _start_with(self, client: "ApplicationDiscoveryServiceClient") -> str:
+        return await start_export(
+            client,
+            agent_id=self.agent_id,
+            start_time=self.start_time,
+            end_time=self.end_time,
+            preferences=self.preferences,
+        )

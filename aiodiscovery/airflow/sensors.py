@@ -1,0 +1,103 @@
+"""The sensor: waits for exports that something else has started."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseSensorOperator
+from airflow.sdk.exceptions import AirflowFailException, AirflowSensorTimeout
+
+from .._describe import check_ids
+from ._tasks import DiscoveryTask, Record
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+__all__ = ["DiscoveryExportSensor"]
+
+
+class DiscoveryExportSensor(DiscoveryTask, BaseSensorOperator):
+    """Wait until an export, or every one of several, has ended.
+
+    Always deferred: it takes up no worker while it waits, and all that wait in a triggerer share
+    their calls, see :class:`~aiodiscovery.airflow.triggers.DiscoveryExportTrigger`. Returns the
+    ExportInfo, with ``export_ids`` a dict of them by id, with times as ISO 8601.
+
+    An export that FAILED fails the task with the service's message, once all have ended. So do an
+    export that the service does not know, ``timeout``, and a service that cannot be asked
+    (authorization, home region, ...). None of these is retried, because a retry would find the
+    same; ``soft_fail`` skips the task instead. Throttling, 5xx and broken connections fail nothing.
+
+    ``timeout`` counts from the first time the task is deferred. Neither a triggerer that takes over
+    nor a retry extends it; clearing the task does. ``poke_interval``, ``mode`` and the other
+    settings of how a sensor pokes do nothing here.
+
+    :param export_id: the export to wait for; or
+    :param export_ids: the exports to wait for. (templated, as is what follows)
+    :param aws_conn_id: the Airflow connection to *Amazon Web Services*. None: what boto3 finds for
+        itself.
+    :param region_name: the service's home region; None: that of the connection.
+    :param verify: whether, or with what CA bundle, to verify the certificate.
+    :param botocore_config: settings of botocore's client.
+    :param endpoint_url: where the service is, for an emulator.
+    :param include_download_url: whether the result has the presigned URLs of the archives. Whoever
+        can read the XCom, or the rendered template of a task that takes it, can download the
+        archive until the URL expires. ``download_export`` needs none.
+    :param min_delay: the shortest time between two polls of an export, in seconds. Only tasks with
+        the same three numbers share their calls.
+    :param max_delay: the longest, in seconds.
+    :param not_found_timeout: for how many seconds the service may not know an export before that
+        counts as final.
+    """
+
+    template_fields: Sequence[str] = ("export_id", "export_ids", *DiscoveryTask.settings_fields)
+    timeout_error = AirflowSensorTimeout
+
+    def __init__(
+        self,
+        *,
+        export_id: str | None = None,
+        export_ids: Iterable[str] | None = None,
+        aws_conn_id: str | None = "aws_default",
+        region_name: str | None = None,
+        verify: bool | str | None = None,
+        botocore_config: dict[str, Any] | None = None,
+        endpoint_url: str | None = None,
+        include_download_url: bool = False,
+        min_delay: float = 2.0,
+        max_delay: float = 120.0,
+        not_found_timeout: float = 60.0,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if (export_id is None) == (export_ids is None):
+            raise ValueError("give either an export_id or export_ids")
+        self.export_id = export_id
+        self.export_ids = export_ids
+        self.aws_conn_id = aws_conn_id
+        self.region_name = region_name
+        self.verify = verify
+        self.botocore_config = botocore_config
+        self.endpoint_url = endpoint_url
+        self.include_download_url = include_download_url
+        self.min_delay = min_delay
+        self.max_delay = max_delay
+        self.not_found_timeout = not_found_timeout
+
+    def execute(self, context: "Context") -> Any:
+        """Defer the task."""
+        try:
+            ids = check_ids([self.export_id] if self.export_ids is None else self.export_ids)
+        except ValueError as error:
+            raise AirflowFailException(str(error)) from None
+        if not ids:
+            return {}
+        record = Record(context)
+        deadline = record.deadline(self.timeout)
+        record.save(deadline=deadline)
+        self.log.info("waiting for %d export(s), the first is %s", len(ids), ids[0])
+        self.defer(trigger=self.make_trigger(ids, deadline), method_name="execute_complete")
+
+    def execute_complete(self, context: "Context", event: Mapping[str, Any]) -> Any:
+        """Return what the trigger found."""
+        exports = self.take(event)
+        return exports if self.export_ids is not None else exports[self.export_id or ""]
