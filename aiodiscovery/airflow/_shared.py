@@ -20,7 +20,8 @@ T = TypeVar("T")
 
 _Pool = dict[Hashable, "Shared[Any]"]
 
-#: What is open, by the event loop: what belongs to one loop is of no use in another one.
+#: What is open, by the event loop: what belongs to one loop is of no use in another one. A loop is
+#: in it for as long as something is open there; one that ends cancels its tasks, and so the owners.
 _pools: dict[asyncio.AbstractEventLoop, _Pool] = {}
 
 
@@ -37,7 +38,7 @@ async def share(
     :param open_: makes the context manager to enter. What goes wrong there reaches all tasks that
         wait for it; the next one tries anew.
     """
-    pool = _pool()
+    pool = _pools.setdefault(asyncio.get_running_loop(), {})
     shared = pool.get(key)
     if shared is None:
         shared = pool[key] = Shared(key, open_)
@@ -50,12 +51,6 @@ async def share(
         shared.users -= 1
         if not shared.users:
             await shared.close()
-
-
-def _pool() -> _Pool:
-    for loop in [each for each in _pools if each.is_closed()]:
-        del _pools[loop]  # it was stopped without its tasks being cancelled
-    return _pools.setdefault(asyncio.get_running_loop(), {})
 
 
 class Shared(Generic[T]):
@@ -92,11 +87,9 @@ class Shared(Generic[T]):
             _pools.pop(self._loop, None)
 
     async def close(self) -> None:
-        """Close it, and wait until it is."""
+        """Close it, and wait until it is. What is just being opened is opened first."""
         self.retire()
         self._unused.set()
-        if not self.opened.done():
-            self._task.cancel()
         await asyncio.wait([self._task])
 
     async def _own(self, open_: Callable[[], AbstractAsyncContextManager[T]]) -> None:
@@ -111,8 +104,8 @@ class Shared(Generic[T]):
             else:
                 self._fail(error)
         except asyncio.CancelledError:
-            # By the last user, or because the event loop ends.
-            self._fail(RuntimeError("the task that opens what is shared was cancelled"))
+            # Because the event loop ends: nobody else has this task.
+            self._fail(RuntimeError("the event loop ends"))
             raise
         finally:
             self.retire()

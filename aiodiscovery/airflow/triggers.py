@@ -184,7 +184,8 @@ class DiscoveryExportTrigger(BaseTrigger):
             config=self.botocore_config,
             endpoint_url=self.endpoint_url,
         )
-        # Made in a thread, as is whatever it has to ask for credentials.
+        # What it imports and whom it asks for credentials would hold the event loop up: that is done
+        # in a thread.
         client_context = await hook.get_async_conn()
         async with (
             client_context as client,
