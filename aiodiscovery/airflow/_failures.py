@@ -53,9 +53,12 @@ def was_not_carried_out(error: Exception) -> bool:
 
 
 def describe(error: Exception) -> str:
-    """Say what went wrong, without what may be secret: the service quotes signed requests."""
+    """Say what went wrong, without what may be secret."""
     if isinstance(error, ClientError):
-        return _code(error)
+        code = _code(error)
+        # Of a wrong signature the service says what was signed, a session token included.
+        text = "" if "signature" in code.lower() else error.response.get("Error", {}).get("Message")
+        return f"{code}: {text}" if text else code
     if isinstance(error, CredentialRetrievalError):
         return type(error).__name__
     return f"{type(error).__name__}: {error}"

@@ -159,7 +159,7 @@ class DiscoveryExportOperator(DiscoveryTask, BaseOperator):
                 reason = describe(error)
                 if is_final(error):
                     message = f"the export cannot be started: {reason}"
-                    raise AirflowFailException(message) from error
+                    raise AirflowFailException(message) from None
                 attempt += 1
                 delay = schedule.delay(attempt, random.random())  # noqa: S311
                 if not was_not_carried_out(error) or time.monotonic() + delay > give_up_at:
