@@ -1,14 +1,13 @@
 """A real Airflow: fifty deferred tasks share their calls, and survive who waits for them."""
 
 import json
-import os
 import signal
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 from airflow_stack import Stack, kill, wait_until
 
@@ -17,22 +16,92 @@ from aiodiscovery.emulator import Emulator
 
 COUNT = 50
 ROUNDS = 5
+#: As in the DAGs.
+DELAYS: dict[str, Any] = {"min_delay": 0.5, "max_delay": 1.0}
+
 
 
 @dataclass
 class Story:
-    """What was seen while fifty exports were started, waited for and taken over."""
+    """What was seen while fifty exports were started, waited for, taken over and ended."""
 
-    started: tuple[str, ...]
-    #: What the calls asked for while the first triggerer waited, and after it was killed.
-    first_calls: list[list[str]]
-    second_calls: list[list[str]]
-    ended: str
-    infos: list[Any]
-    killed_worker: str
-    killed_worker_infos: list[Any]
-    killed_worker_starts: int
-    logs: str
+    started: tuple[str, ...] = ()
+    #: The ids in each call of the first triggerer, and of the one that took over.
+    first_calls: list[list[str]] = field(default_factory=list)
+    second_calls: list[list[str]] = field(default_factory=list)
+    state: str = ""
+    infos: list[Any] = field(default_factory=list)
+    starts_after_the_kill: int = -1
+    #: Of a task whose worker was killed between the start of its export and the wait.
+    killed_state: str = ""
+    killed_infos: list[Any] = field(default_factory=list)
+    killed_starts: int = -1
+    #: And of the same task, cleared when it had succeeded.
+    cleared_state: str = ""
+    cleared_infos: list[Any] = field(default_factory=list)
+    cleared_starts: int = -1
+    logs: str = ""
+
+
+@pytest.fixture(scope="module")
+def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
+    # Told to end, pytest would leave without the end of the blocks.
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    told = Story()
+    with Emulator(exports=0, export_duration=None) as emulator:
+        connection = {
+            "conn_type": "aws",
+            "login": "emulator",
+            "password": "emulator",
+            "extra": {"region_name": "us-west-2", "endpoint_url": emulator.endpoint_url},
+        }
+        settings = {"AIRFLOW_CONN_AWS_DEFAULT": json.dumps(connection)}
+        home = tmp_path_factory.mktemp("airflow")
+        with Stack(home, Path(__file__).parent / "dags", settings) as stack:
+            tell_of_the_triggerers(told, stack, emulator)
+            tell_of_the_worker(told, stack, emulator)
+        told.logs = stack.logs()
+    signal.signal(signal.SIGTERM, before)
+    yield told
+
+
+def tell_of_the_triggerers(told: Story, stack: Stack, emulator: Emulator) -> None:
+    run_id = stack.run("mapped_operator", {"agent_ids": [None] * COUNT})
+    wait_until(
+        lambda: (
+            stack.count_tasks(run_id, "deferred") == COUNT or stack.count_tasks(run_id, "failed")
+        ),
+        "all tasks are deferred",
+    )
+    told.started = emulator.export_ids
+    first = stack.start_triggerer()
+    wait_until(lambda: len(calls(emulator)) >= ROUNDS, "the first triggerer waits")
+    stack.start_triggerer()
+    kill(first)
+    told.first_calls = calls(emulator)
+    emulator.clear_requests()
+    wait_until(lambda: len(calls(emulator)) >= ROUNDS, "the second triggerer waits")
+    told.second_calls = calls(emulator)
+    for export_id in emulator.export_ids:
+        emulator.finish_export(export_id)
+    told.state = stack.wait_for(run_id)
+    told.infos = stack.xcoms("mapped_operator", run_id, "export")
+    told.starts_after_the_kill = starts(emulator)
+
+
+def tell_of_the_worker(told: Story, stack: Stack, emulator: Emulator) -> None:
+    emulator.clear_requests()
+    emulator.plan_export(duration=0)
+    run_id = stack.run("killed_operator", {"kill": True})
+    told.killed_state = stack.wait_for(run_id)
+    told.killed_infos = stack.xcoms("killed_operator", run_id, "export")
+    told.killed_starts = starts(emulator)
+
+    emulator.plan_export(duration=0)
+    stack.clear("killed_operator", run_id)
+    told.cleared_state = stack.wait_for(run_id)
+    told.cleared_infos = stack.xcoms("killed_operator", run_id, "export")
+    told.cleared_starts = starts(emulator)
 
 
 def calls(emulator: Emulator) -> list[list[str]]:
@@ -47,74 +116,63 @@ def starts(emulator: Emulator) -> int:
     return [each.operation for each in emulator.requests].count("StartExportTask")
 
 
-@pytest.fixture(scope="module")
-def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
-    begun = time.monotonic()
+def calls_of_one_watcher() -> list[list[str]]:
+    """Wait for fifty exports with one watcher, and return its first calls."""
+    with Emulator(exports=0) as emulator:
+        export_ids = emulator.add_exports(COUNT, status="IN_PROGRESS", duration=None)
 
-    def say(what):
-        print(f"{time.monotonic() - begun:6.1f} {what}", flush=True)
+        async def main() -> None:
+            async with (
+                aiodiscovery.create_client(**emulator.client_kwargs) as client,
+                aiodiscovery.ExportWatcher(client, **DELAYS) as watcher,
+                anyio.create_task_group() as tasks,
+            ):
+                for export_id in export_ids:
+                    tasks.start_soon(watcher.wait, export_id)
+                while len(calls(emulator)) < ROUNDS:
+                    await anyio.sleep(0.01)
+                tasks.cancel_scope.cancel()
 
-    home = tmp_path_factory.mktemp("airflow")
-    # pytest ends on SIGINT and runs finalizers; let it do the same on SIGTERM.
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with Emulator(exports=0, export_duration=None) as emulator:
-        connection = {
-            "conn_type": "aws",
-            "login": "emulator",
-            "password": "emulator",
-            "extra": {"region_name": "us-west-2", "endpoint_url": emulator.endpoint_url},
-        }
-        settings = {"AIRFLOW_CONN_AWS_DEFAULT": json.dumps(connection)}
-        with Stack(home, Path(__file__).parent / "dags", settings) as stack:
-            say("up")
-            run_id = stack.run("mapped_operator", {"agent_ids": [None] * COUNT})
-            say("run")
-            wait_until(
-                lambda: (
-                    stack.count_tasks(run_id, "deferred") == COUNT
-                    or stack.count_tasks(run_id, "failed")
-                ),
-                "all are deferred",
-            )
-            assert stack.count_tasks(run_id, "failed") == 0
-            say("deferred")
-            started = emulator.export_ids
-            first = stack.start_triggerer()
-            wait_until(lambda: len(calls(emulator)) >= ROUNDS, "the first triggerer waits")
-            say("first")
-            stack.start_triggerer()
-            kill(first)
-            first_calls = calls(emulator)
-            say("killed")
-            emulator.clear_requests()
-            wait_until(lambda: len(calls(emulator)) >= ROUNDS, "the second triggerer waits")
-            second_calls = calls(emulator)
-            say("second")
-            for export_id in started:
-                emulator.finish_export(export_id)
-            ended = stack.wait_for(run_id)
-            say("ended")
-            infos = stack.xcoms("mapped_operator", run_id, "export")
-            assert starts(emulator) == 0
-
-            emulator.plan_export(duration=0)
-            killed_worker_id = stack.run("killed_operator", {"kill": True})
-            killed_worker = stack.wait_for(killed_worker_id)
-            say("worker")
-            yield Story(
-                started,
-                first_calls,
-                second_calls,
-                ended,
-                infos,
-                killed_worker,
-                stack.xcoms("killed_operator", killed_worker_id, "export"),
-                starts(emulator),
-                stack.logs(),
-            )
-    say("down")
-    signal.signal(signal.SIGTERM, before)
+        anyio.run(main)
+        return calls(emulator)[:ROUNDS]
 
 
-def test_story(story):
-    print(len(story.started), [len(x) for x in story.first_calls], [len(x) for x in story.second_calls], story.ended, len(story.infos), story.infos[:2], story.killed_worker, story.killed_worker_infos, story.killed_worker_starts, len(story.logs))
+def test_fifty_deferred_tasks_cost_the_calls_of_one_watcher(story: Story) -> None:
+    of_triggerer = [sorted(each) for each in story.first_calls[:ROUNDS]]
+
+    assert of_triggerer == [sorted(story.started)] * ROUNDS
+    assert [len(each) for each in calls_of_one_watcher()] == [len(each) for each in of_triggerer]
+
+
+def test_the_triggerer_that_takes_over_shares_them_too(story: Story) -> None:
+    assert [sorted(each) for each in story.second_calls] == (
+        [sorted(story.started)] * len(story.second_calls)
+    )
+
+
+def test_a_triggerer_that_is_killed_loses_nothing(story: Story) -> None:
+    assert story.state == "success"
+    assert len(story.started) == COUNT
+    assert sorted(each["exportId"] for each in story.infos) == sorted(story.started)
+    assert {each["exportStatus"] for each in story.infos} == {"SUCCEEDED"}
+
+
+def test_a_triggerer_that_is_killed_has_nothing_started_twice(story: Story) -> None:
+    assert story.starts_after_the_kill == 0
+
+
+def test_after_a_worker_was_killed_the_retry_goes_on_with_the_same_export(story: Story) -> None:
+    assert story.killed_state == "success"
+    assert [each["exportStatus"] for each in story.killed_infos] == ["SUCCEEDED"]
+    assert story.killed_starts == 1
+
+
+def test_a_task_that_is_cleared_when_its_export_has_ended_starts_another(story: Story) -> None:
+    assert story.cleared_state == "success"
+    assert story.cleared_starts == 2
+    assert story.cleared_infos != story.killed_infos
+
+
+def test_no_presigned_url_is_in_any_log(story: Story) -> None:
+    assert "Trigger fired event" in story.logs
+    assert "X-Amz-Signature" not in story.logs

@@ -1,0 +1,128 @@
+"""Export the data of several agents with Airflow: start, wait, download, use the files.
+
+    python examples/airflow_dag.py    # against an emulator, in a throw-away Airflow
+
+It needs ``pip install 'aiodiscovery[airflow,download]'``. To run it in an Airflow of yours, put it
+where that finds its DAGs, with a connection ``aws_default`` that has the home region.
+
+The service runs five exports of agents at the same time. Of more agents, the rest is retried.
+"""
+
+import asyncio
+import csv
+import io
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import zipfile
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+if __name__ == "__main__":
+    # Airflow reads its settings when it is imported.
+    HOME = tempfile.TemporaryDirectory(prefix="airflow-")
+    os.environ |= {
+        "AIRFLOW_HOME": HOME.name,
+        "AIRFLOW__CORE__DAGS_FOLDER": str(Path(__file__).resolve().parent),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__LOGGING__LOGGING_LEVEL": "WARNING",
+        # Exports of the emulator take seconds, those of AWS minutes and hours.
+        "DISCOVERY_MAX_DELAY": "1",
+    }
+
+from airflow.sdk import DAG, task
+
+import aiodiscovery
+from aiodiscovery.airflow import DiscoveryExportOperator, DiscoveryHook
+from aiodiscovery.emulator import Emulator
+
+MAX_DELAY = float(os.environ.get("DISCOVERY_MAX_DELAY", "120"))
+
+
+@task
+def list_agents(count: int) -> list[str]:
+    """Take the first agents that the service knows."""
+
+    async def main() -> list[str]:
+        async with await DiscoveryHook().get_async_conn() as client:
+            agents = aiodiscovery.get_paginator(client, "describe_agents").paginate(
+                PaginationConfig={"MaxItems": count}
+            )
+            return [agent["agentId"] async for agent in agents.items()]
+
+    return asyncio.run(main())
+
+
+@task
+def download(export: dict[str, Any], folder: str) -> str:
+    """Download an archive; a retry goes on where this ended."""
+
+    async def main() -> str:
+        async with await DiscoveryHook().get_async_conn() as client:
+            await asyncio.to_thread(Path(folder).mkdir, parents=True, exist_ok=True)
+            done = await aiodiscovery.download_export(client, export["exportId"], folder)
+            return str(done.path)
+
+    return asyncio.run(main())
+
+
+@task
+def count_rows(paths: list[str]) -> dict[str, int]:
+    """Use the files: count the rows of each kind, over all agents."""
+    rows: dict[str, int] = {}
+    for path in paths:
+        with zipfile.ZipFile(path) as archive:
+            for name in archive.namelist():
+                with archive.open(name) as file:
+                    found = sum(1 for _ in csv.DictReader(io.TextIOWrapper(file, "utf-8")))
+                kind = name.rpartition("_")[2]
+                rows[kind] = rows.get(kind, 0) + found
+    for kind, count in sorted(rows.items()):
+        print(f"{count:>8,} rows in {kind}")
+    return rows
+
+
+with DAG(
+    "discovery_exports",
+    schedule=None,
+    params={"agents": 3, "folder": "/tmp/discovery"},  # noqa: S108
+    default_args={"retries": 2, "retry_delay": timedelta(minutes=5)},
+    render_template_as_native_obj=True,
+) as dag:
+    exports = DiscoveryExportOperator.partial(
+        task_id="export",
+        timeout=timedelta(hours=6),
+        min_delay=min(2.0, MAX_DELAY),
+        max_delay=MAX_DELAY,
+    ).expand(agent_id=list_agents("{{ params.agents }}"))
+    paths = download.partial(folder="{{ params.folder }}").expand(export=exports.output)
+    count_rows(paths)
+
+
+def main() -> int:
+    """Run the DAG once, in a throw-away Airflow, against an emulator."""
+    with HOME, Emulator(export_duration=3.0) as emulator:
+        connection = {
+            "conn_type": "aws",
+            "login": emulator.client_kwargs["aws_access_key_id"],
+            "password": emulator.client_kwargs["aws_secret_access_key"],
+            "extra": {"region_name": "us-west-2", "endpoint_url": emulator.endpoint_url},
+        }
+        os.environ["AIRFLOW_CONN_AWS_DEFAULT"] = json.dumps(connection)
+        print("Setting up an Airflow ...", flush=True)
+        migrate = [sys.executable, "-m", "airflow", "db", "migrate"]
+        subprocess.run(migrate, check=True, capture_output=True)
+        print("Running the DAG ...", flush=True)
+        run = dag.test(run_conf={"folder": f"{HOME.name}/exports"})
+        for each in sorted(run.get_task_instances(), key=lambda each: each.start_date):
+            print(f"{each.state:>8} {each.task_id} {each.map_index if each.map_index >= 0 else ''}")
+        started = [each for each in emulator.requests if each.operation == "StartExportTask"]
+        print(f"The run is a {run.state}: {len(started)} exports, {len(emulator.downloads)} downloads.")
+    return 0 if run.state == "success" else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,348 @@
+"""The operator and the sensor, up to where they are deferred and from where they go on."""
+
+import json
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from airflow.sdk.exceptions import (
+    AirflowFailException,
+    AirflowSensorTimeout,
+    AirflowSkipException,
+    TaskDeferred,
+)
+from botocore.exceptions import ClientError
+
+from aiodiscovery.airflow import (
+    DiscoveryExportOperator,
+    DiscoveryExportSensor,
+    DiscoveryExportTrigger,
+)
+from aiodiscovery.airflow import operators as module
+from aiodiscovery.emulator import Emulator
+
+MakeOperator = Callable[..., DiscoveryExportOperator]
+
+
+class Store(dict[str, Any]):
+    """Airflow's task state store."""
+
+    def set(self, key: str, value: Any) -> None:
+        self[key] = json.loads(json.dumps(value))
+
+
+class Run:
+    """The tries of a task in a DAG run."""
+
+    def __init__(self) -> None:
+        self.context: Any = {
+            "task_state_store": Store(),
+            "ti": SimpleNamespace(max_tries=2, try_number=1),
+        }
+
+    def execute(self, task: Any) -> DiscoveryExportTrigger:
+        """Execute a task and return the trigger that it is deferred to."""
+        with pytest.raises(TaskDeferred) as caught:
+            task.execute(self.context)
+        assert caught.value.method_name == "execute_complete"
+        assert not caught.value.kwargs
+        trigger = caught.value.trigger
+        assert isinstance(trigger, DiscoveryExportTrigger)
+        return trigger
+
+    def clear(self) -> None:
+        """Do what Airflow does when a user clears the task."""
+        self.context["ti"].max_tries += 1
+
+
+@pytest.fixture
+def settings(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "emulator")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "emulator")
+    return {
+        "task_id": "task",
+        "aws_conn_id": None,
+        "region_name": "us-west-2",
+        "endpoint_url": emulator.endpoint_url,
+        "min_delay": 0.01,
+        "max_delay": 0.02,
+        "botocore_config": {"retries": {"total_max_attempts": 1}},
+    }
+
+
+def event(status: str, *infos: dict[str, Any], message: str | None = None) -> dict[str, Any]:
+    return {"status": status, "message": message, "exports": {each["exportId"]: each for each in infos}}
+
+
+SUCCEEDED = {"exportId": "export-1", "exportStatus": "SUCCEEDED"}
+FAILED = {"exportId": "export-2", "exportStatus": "FAILED", "statusMessage": "No data."}
+
+
+# The operator
+
+
+def test_the_operator_starts_an_export_and_is_deferred_to_it(
+    emulator: Emulator, settings: dict[str, Any]
+) -> None:
+    trigger = Run().execute(DiscoveryExportOperator(**settings))
+
+    assert trigger.export_ids == [emulator.export_ids[-1]]
+    assert trigger.deadline is None
+    _, arguments = trigger.serialize()
+    names = arguments.keys() & settings.keys()
+    assert {key: arguments[key] for key in names} == {key: settings[key] for key in names}
+    assert [each.operation for each in emulator.requests] == ["StartExportTask"]
+
+
+def test_the_operator_sends_what_it_is_given(emulator: Emulator, settings: dict[str, Any]) -> None:
+    emulator.plan_export(duration=0)
+    agent_id = "o-e4fa73126dd9c2e85"
+    operator = DiscoveryExportOperator(
+        agent_id=agent_id,
+        start_time="2026-01-05T09:00+01:00",
+        end_time=datetime(2026, 1, 6, tzinfo=UTC),
+        preferences={"ec2RecommendationsPreferences": {"enabled": True}},
+        **settings,
+    )
+
+    Run().execute(operator)
+
+    assert emulator.requests[-1].parameters == {
+        "filters": [{"name": "agentIds", "values": [agent_id], "condition": "EQUALS"}],
+        "startTime": 1767600000,
+        "endTime": 1767657600,
+        "preferences": {"ec2RecommendationsPreferences": {"enabled": True}},
+    }
+
+
+def test_without_waiting_the_operator_returns_the_id(
+    emulator: Emulator, settings: dict[str, Any]
+) -> None:
+    run = Run()
+
+    first = DiscoveryExportOperator(wait=False, **settings).execute(run.context)
+    second = DiscoveryExportOperator(wait=False, **settings).execute(run.context)
+
+    assert first == second == emulator.export_ids[-1]
+
+
+def test_a_retry_goes_on_with_the_same_export_to_the_same_deadline(
+    emulator: Emulator, settings: dict[str, Any]
+) -> None:
+    run, before = Run(), time.time()
+    operator = DiscoveryExportOperator(timeout=timedelta(hours=1), **settings)
+    first = run.execute(operator)
+
+    second = run.execute(operator)
+
+    assert second.export_ids == first.export_ids
+    assert second.deadline == first.deadline
+    assert first.deadline is not None
+    assert before + 3600 <= first.deadline <= time.time() + 3600
+    assert len(emulator.requests) == 1
+
+
+def test_a_cleared_task_goes_on_with_an_export_in_progress_to_a_new_deadline(
+    emulator: Emulator, settings: dict[str, Any]
+) -> None:
+    emulator.plan_export(duration=None)
+    run = Run()
+    operator = DiscoveryExportOperator(timeout=3600, **settings)
+    first = run.execute(operator)
+    run.clear()
+
+    second = run.execute(operator)
+    third = run.execute(operator)
+
+    assert first.export_ids == second.export_ids == third.export_ids
+    assert first.deadline is not None
+    assert second.deadline is not None
+    assert second.deadline > first.deadline
+    assert third.deadline == second.deadline
+
+
+@pytest.mark.parametrize("fail_with", [None, "No data."])
+def test_a_cleared_task_starts_another_export_when_the_first_has_ended(
+    emulator: Emulator, settings: dict[str, Any], fail_with: str | None
+) -> None:
+    emulator.plan_export(duration=0, fail_with=fail_with)
+    run = Run()
+    operator = DiscoveryExportOperator(**settings)
+    first = run.execute(operator)
+    run.clear()
+
+    second = run.execute(operator)
+    retry = run.execute(operator)
+
+    assert second.export_ids != first.export_ids
+    assert retry.export_ids == second.export_ids
+
+
+def test_what_makes_no_sense_fails_the_task_at_once(
+    emulator: Emulator, settings: dict[str, Any]
+) -> None:
+    operator = DiscoveryExportOperator(agent_id="o-1", start_time="yesterday", **settings)
+
+    with pytest.raises(AirflowFailException, match="cannot be started: .*not 'yesterday'"):
+        operator.execute(Run().context)
+
+    assert emulator.requests == ()
+
+
+def test_what_the_service_refuses_fails_the_task_at_once(
+    emulator: Emulator, settings: dict[str, Any]
+) -> None:
+    operator = DiscoveryExportOperator(agent_id="o-none", **settings)
+
+    with pytest.raises(AirflowFailException, match="InvalidParameter.*There is no agent o-none"):
+        operator.execute(Run().context)
+
+    assert len(emulator.requests) == 1
+
+
+def test_what_was_signed_is_not_repeated(emulator: Emulator, settings: dict[str, Any]) -> None:
+    emulator.inject_error("InvalidSignatureException", "x-amz-security-token:secret", status=403)
+
+    with pytest.raises(AirflowFailException) as caught:
+        DiscoveryExportOperator(**settings).execute(Run().context)
+
+    assert str(caught.value) == "the export cannot be started: InvalidSignatureException"
+    assert caught.value.__suppress_context__
+
+
+def test_a_busy_service_is_asked_again(emulator: Emulator, settings: dict[str, Any]) -> None:
+    emulator.inject_throttling(calls=3)
+
+    Run().execute(DiscoveryExportOperator(**settings))
+
+    assert len(emulator.requests) == 4
+
+
+def test_a_service_that_stays_busy_leaves_it_to_the_retries(
+    emulator: Emulator, settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_START_TIMEOUT", 0.0)
+    emulator.inject_throttling(calls=None)
+
+    with pytest.raises(ClientError, match="Throttling"):
+        DiscoveryExportOperator(**settings).execute(Run().context)
+
+    assert len(emulator.requests) == 1
+
+
+def test_an_answer_that_tells_not_whether_it_started_is_not_asked_for_again(
+    emulator: Emulator, settings: dict[str, Any]
+) -> None:
+    emulator.inject_error("InternalServerError", "Perhaps.", status=500, calls=None)
+
+    with pytest.raises(ClientError, match="Perhaps"):
+        DiscoveryExportOperator(**settings).execute(Run().context)
+
+    assert len(emulator.requests) == 1
+
+
+def test_a_limit_of_the_service_leaves_it_to_the_retries(
+    emulator: Emulator, settings: dict[str, Any]
+) -> None:
+    emulator.inject_error("OperationNotPermittedException", "Two exports a day.")
+
+    with pytest.raises(ClientError, match="Two exports a day"):
+        DiscoveryExportOperator(**settings).execute(Run().context)
+
+
+def test_the_operator_returns_the_export(settings: dict[str, Any]) -> None:
+    operator = DiscoveryExportOperator(**settings)
+
+    assert operator.execute_complete(Run().context, event("succeeded", SUCCEEDED)) == SUCCEEDED
+
+
+def test_the_download_url_is_there_for_those_who_ask(
+    emulator: Emulator, settings: dict[str, Any]
+) -> None:
+    export_id = emulator.add_export(duration=0)
+    info = {"exportId": export_id, "exportStatus": "SUCCEEDED"}
+    operator = DiscoveryExportOperator(include_download_url=True, **settings)
+
+    result = operator.execute_complete(Run().context, event("succeeded", info))
+
+    assert "X-Amz-Signature" in result["configurationsDownloadUrl"]
+    assert json.loads(json.dumps(result)) == result
+
+
+@pytest.mark.parametrize("status", ["failed", "not_found", "refused", "timeout"])
+def test_no_other_event_is_worth_a_retry_of_the_operator(
+    settings: dict[str, Any], status: str
+) -> None:
+    operator = DiscoveryExportOperator(**settings)
+
+    with pytest.raises(AirflowFailException, match="what it says"):
+        operator.execute_complete(Run().context, event(status, FAILED, message="what it says"))
+
+
+# The sensor
+
+
+def test_the_sensor_is_deferred_until_its_deadline(settings: dict[str, Any]) -> None:
+    run, before = Run(), time.time()
+    sensor = DiscoveryExportSensor(export_id="export-1", timeout=60, **settings)
+
+    first = run.execute(sensor)
+    retry = run.execute(sensor)
+    run.clear()
+    cleared = run.execute(sensor)
+
+    assert first.export_ids == ["export-1"]
+    assert first.deadline is not None
+    assert before + 60 <= first.deadline <= time.time() + 60
+    assert retry.deadline == first.deadline
+    assert cleared.deadline is not None
+    assert cleared.deadline > first.deadline
+
+
+def test_the_sensor_returns_an_export_or_a_dict_of_them(settings: dict[str, Any]) -> None:
+    one = DiscoveryExportSensor(export_id="export-1", **settings)
+    many = DiscoveryExportSensor(export_ids=["export-1"], **settings)
+
+    assert one.execute_complete(Run().context, event("succeeded", SUCCEEDED)) == SUCCEEDED
+    assert many.execute_complete(Run().context, event("succeeded", SUCCEEDED)) == {
+        "export-1": SUCCEEDED
+    }
+
+
+def test_a_sensor_for_no_exports_has_nothing_to_wait_for(settings: dict[str, Any]) -> None:
+    assert DiscoveryExportSensor(export_ids=[], **settings).execute(Run().context) == {}
+
+
+@pytest.mark.parametrize("given", [{}, {"export_id": "export-1", "export_ids": ["export-2"]}])
+def test_a_sensor_takes_one_export_or_several(
+    settings: dict[str, Any], given: dict[str, Any]
+) -> None:
+    with pytest.raises(ValueError, match="either an export_id or export_ids"):
+        DiscoveryExportSensor(**given, **settings)
+
+
+@pytest.mark.parametrize("given", [{"export_id": ""}, {"export_ids": "export-1"}])
+def test_what_is_no_export_id_fails_the_sensor_at_once(
+    settings: dict[str, Any], given: dict[str, Any]
+) -> None:
+    with pytest.raises(AirflowFailException, match=r"export id is a string|must be several ids"):
+        DiscoveryExportSensor(**given, **settings).execute(Run().context)
+
+
+def test_a_sensor_whose_time_is_up_fails_as_sensors_do(settings: dict[str, Any]) -> None:
+    sensor = DiscoveryExportSensor(export_id="export-1", **settings)
+
+    with pytest.raises(AirflowSensorTimeout, match="too late"):
+        sensor.execute_complete(Run().context, event("timeout", message="too late"))
+
+
+def test_a_soft_sensor_is_skipped(settings: dict[str, Any]) -> None:
+    sensor = DiscoveryExportSensor(export_id="export-2", soft_fail=True, **settings)
+
+    with pytest.raises(AirflowSkipException):
+        sensor.resume_execution(
+            "execute_complete", {"event": event("failed", FAILED, message="No data.")}, Run().context
+        )
