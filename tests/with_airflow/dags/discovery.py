@@ -37,9 +37,16 @@ with DAG("sensor", schedule=None):
     DiscoveryExportSensor(
         task_id="wait",
         export_id="{{ dag_run.conf['export_id'] }}",
-        include_download_url=bool(os.environ.get("TEST_INCLUDE_DOWNLOAD_URL")),
         **DELAYS,
         **RETRIES,
+    )
+
+with DAG("sensor_with_download_url", schedule=None):
+    DiscoveryExportSensor(
+        task_id="wait",
+        export_id="{{ dag_run.conf['export_id'] }}",
+        include_download_url=True,
+        **DELAYS,
     )
 
 with DAG("sensor_of_many", schedule=None):
