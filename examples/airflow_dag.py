@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -43,8 +44,9 @@ MAX_DELAY = float(os.environ.get("DISCOVERY_MAX_DELAY", "120"))
 
 
 @task
-def list_agents(count: int) -> list[str]:
-    """Take the first agents that the service knows."""
+def list_agents(params: Mapping[str, Any] | None = None) -> list[str]:
+    """Take the first agents that the service knows, as many as the run is to export."""
+    count = (params or {})["agents"]
 
     async def main() -> list[str]:
         async with await DiscoveryHook().get_async_conn() as client:
@@ -88,18 +90,17 @@ def count_rows(paths: list[str]) -> dict[str, int]:
 with DAG(
     "discovery_exports",
     schedule=None,
-    params={"agents": 3, "folder": "/tmp/discovery"},  # noqa: S108
+    params={"agents": 3, "folder": "/tmp/discovery"},
     default_args={"retries": 2, "retry_delay": timedelta(minutes=5)},
-    render_template_as_native_obj=True,
 ) as dag:
     exports = DiscoveryExportOperator.partial(
         task_id="export",
         timeout=timedelta(hours=6),
         min_delay=min(2.0, MAX_DELAY),
         max_delay=MAX_DELAY,
-    ).expand(agent_id=list_agents("{{ params.agents }}"))
+    ).expand(agent_id=list_agents())
     paths = download.partial(folder="{{ params.folder }}").expand(export=exports.output)
-    count_rows(paths)
+    count_rows(paths)  # type: ignore[arg-type]  # a list of them when it runs
 
 
 def main() -> int:
@@ -120,7 +121,8 @@ def main() -> int:
         for each in sorted(run.get_task_instances(), key=lambda each: each.start_date):
             print(f"{each.state:>8} {each.task_id} {each.map_index if each.map_index >= 0 else ''}")
         started = [each for each in emulator.requests if each.operation == "StartExportTask"]
-        print(f"The run is a {run.state}: {len(started)} exports, {len(emulator.downloads)} downloads.")
+        counts = f"{len(started)} exports, {len(emulator.downloads)} downloads"
+        print(f"The run is a {run.state}: {counts}.")
     return 0 if run.state == "success" else 1
 
 

@@ -98,7 +98,7 @@ class Shared(Generic[T]):
                 self._opened_at = self._loop.time()
                 self.opened.set_result(value)
                 await self._unused.wait()
-        except Exception as error:  # noqa: BLE001  # raised where it is used, or logged
+        except Exception as error:  # raised where it is used, or logged
             if self.opened.done():
                 logger.warning("what deferred tasks shared did not close well", exc_info=error)
             else:

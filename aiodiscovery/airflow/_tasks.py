@@ -1,8 +1,9 @@
 """What the operator and the sensor have in common."""
 
 import asyncio
+import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -14,12 +15,12 @@ from .hooks import DiscoveryHook
 from .triggers import DiscoveryExportTrigger, to_json
 
 if TYPE_CHECKING:
-    import logging
-
     from airflow.sdk import Context
     from types_aiobotocore_discovery.client import ApplicationDiscoveryServiceClient
 
 __all__ = ["DiscoveryTask", "Record"]
+
+logger = logging.getLogger("aiodiscovery")
 
 T = TypeVar("T")
 
@@ -35,8 +36,9 @@ class Record:
     """
 
     def __init__(self, context: "Context") -> None:
-        self._store = context["task_state_store"]
-        self._max_tries = context["ti"].max_tries
+        known: Any = context
+        self._store = known["task_state_store"]
+        self._max_tries: int = known["ti"].max_tries
         found = self._store.get(_KEY)
         self._values: dict[str, Any] = dict(found) if isinstance(found, Mapping) else {}
 
@@ -48,7 +50,8 @@ class Record:
     @property
     def was_cleared(self) -> bool:
         """Whether a user cleared the task since."""
-        return self._values.get("max_tries", self._max_tries) != self._max_tries
+        found: int = self._values.get("max_tries", self._max_tries)
+        return found != self._max_tries
 
     def deadline(self, timeout: float | None) -> float | None:
         """Return when the task gives up, counted from the first time it asked that."""
@@ -78,11 +81,9 @@ class DiscoveryTask:
     not_found_timeout: float
     #: What ends a task whose time is up.
     timeout_error: type[AirflowException] = AirflowFailException
-    if TYPE_CHECKING:
-        log: logging.Logger
 
     #: The templates that both have.
-    settings_fields: Sequence[str] = (
+    settings_fields: Collection[str] = (
         "aws_conn_id",
         "region_name",
         "verify",
@@ -132,7 +133,7 @@ class DiscoveryTask:
             return self._with_download_urls(exports) if self.include_download_url else exports
         for export_id, info in exports.items():
             if info["exportStatus"] == "FAILED":
-                self.log.error("export %s failed: %s", export_id, info.get("statusMessage"))
+                logger.error("export %s failed: %s", export_id, info.get("statusMessage"))
         # Neither is tried again: no retry would find anything else.
         raise (self.timeout_error if status == "timeout" else AirflowFailException)(
             event["message"]
@@ -142,7 +143,9 @@ class DiscoveryTask:
         # Not through the event, which Airflow logs. And these work for longer.
         infos = self.call(lambda client: describe_exports(client, exports))
         return {
-            each: to_json(infos[each], include_download_url=True) if each in infos else exports[each]
+            each: to_json(infos[each], include_download_url=True)
+            if each in infos
+            else exports[each]
             for each in exports
         }
 

@@ -6,7 +6,10 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 
 if TYPE_CHECKING:
+    from contextlib import AbstractAsyncContextManager
+
     from airflow.providers.amazon.aws.utils.connection_wrapper import AwsConnectionWrapper
+    from types_aiobotocore_discovery.client import ApplicationDiscoveryServiceClient
 
 __all__ = ["DiscoveryHook"]
 
@@ -46,3 +49,12 @@ class DiscoveryHook(AwsBaseHook):
                 "discovery": {**service_config, "endpoint_url": self.endpoint_url},
             }
         return config
+
+    async def get_async_conn(
+        self,
+    ) -> "AbstractAsyncContextManager[ApplicationDiscoveryServiceClient]":
+        """Return an aiobotocore client, to be opened with ``async with``."""
+        connection: AbstractAsyncContextManager[
+            ApplicationDiscoveryServiceClient
+        ] = await super().get_async_conn()  # type: ignore[no-untyped-call]
+        return connection

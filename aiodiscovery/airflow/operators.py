@@ -1,9 +1,9 @@
 """The operator: starts an export and waits for it."""
 
-import asyncio
+import logging
 import random
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from types_aiobotocore_discovery.type_defs import ExportPreferencesTypeDef
 
 __all__ = ["DiscoveryExportOperator"]
+
+logger = logging.getLogger("aiodiscovery")
 
 #: For how many seconds a worker tries to start an export while it is told to come back later.
 _START_TIMEOUT = 600.0
@@ -77,7 +79,7 @@ class DiscoveryExportOperator(DiscoveryTask, BaseOperator):
         counts as final. One that was just started may be missing for a moment.
     """
 
-    template_fields: Sequence[str] = (
+    template_fields: Collection[str] = (
         "agent_id",
         "start_time",
         "end_time",
@@ -130,14 +132,15 @@ class DiscoveryExportOperator(DiscoveryTask, BaseOperator):
             export_id = None
         if export_id is None:
             export_id = self._start()
-            self.log.info("started export %s", export_id)
+            logger.info("started export %s", export_id)
         else:
-            self.log.info("going on with export %s, which an earlier try started", export_id)
+            logger.info("going on with export %s, which an earlier try started", export_id)
         deadline = record.deadline(seconds(self.timeout))
         record.save(export_id=export_id, deadline=deadline)
         if not self.wait:
             return export_id
-        self.defer(trigger=self.make_trigger([export_id], deadline), method_name="execute_complete")
+        trigger = self.make_trigger([export_id], deadline)
+        return self.defer(trigger=trigger, method_name="execute_complete")
 
     def execute_complete(self, context: "Context", event: Mapping[str, Any]) -> Any:
         """Return what the trigger found."""
@@ -164,7 +167,7 @@ class DiscoveryExportOperator(DiscoveryTask, BaseOperator):
                 delay = schedule.delay(attempt, random.random())  # noqa: S311
                 if not was_not_carried_out(error) or time.monotonic() + delay > give_up_at:
                     raise
-                self.log.warning("not started yet, trying again in %.0f s: %s", delay, reason)
+                logger.warning("not started yet, trying again in %.0f s: %s", delay, reason)
             time.sleep(delay)
 
     async def _start_with(self, client: "ApplicationDiscoveryServiceClient") -> str:

@@ -1,6 +1,7 @@
 """The sensor: waits for exports that something else has started."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import logging
+from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseSensorOperator
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
 __all__ = ["DiscoveryExportSensor"]
+
+logger = logging.getLogger("aiodiscovery")
 
 
 class DiscoveryExportSensor(DiscoveryTask, BaseSensorOperator):
@@ -49,7 +52,7 @@ class DiscoveryExportSensor(DiscoveryTask, BaseSensorOperator):
         counts as final.
     """
 
-    template_fields: Sequence[str] = ("export_id", "export_ids", *DiscoveryTask.settings_fields)
+    template_fields: Collection[str] = ("export_id", "export_ids", *DiscoveryTask.settings_fields)
     timeout_error = AirflowSensorTimeout
 
     def __init__(
@@ -94,8 +97,9 @@ class DiscoveryExportSensor(DiscoveryTask, BaseSensorOperator):
         record = Record(context)
         deadline = record.deadline(self.timeout)
         record.save(deadline=deadline)
-        self.log.info("waiting for %d export(s), the first is %s", len(ids), ids[0])
-        self.defer(trigger=self.make_trigger(ids, deadline), method_name="execute_complete")
+        logger.info("waiting for %d export(s), the first is %s", len(ids), ids[0])
+        trigger = self.make_trigger(ids, deadline)
+        return self.defer(trigger=trigger, method_name="execute_complete")
 
     def execute_complete(self, context: "Context", event: Mapping[str, Any]) -> Any:
         """Return what the trigger found."""

@@ -82,7 +82,7 @@ class DiscoveryExportTrigger(BaseTrigger):
         max_delay: float = 120.0,
         not_found_timeout: float = 60.0,
     ) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.export_ids = list(export_ids)
         self.deadline = deadline
         self.aws_conn_id = aws_conn_id
@@ -104,7 +104,7 @@ class DiscoveryExportTrigger(BaseTrigger):
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait, and yield the one event."""
         hide_signatures_in_logs()
-        yield TriggerEvent(await self._wait())
+        yield TriggerEvent(await self._wait())  # type: ignore[no-untyped-call]
 
     def _settings(self) -> dict[str, Any]:
         """Return what triggers have in common that share a watcher."""
@@ -123,36 +123,45 @@ class DiscoveryExportTrigger(BaseTrigger):
         return json.dumps(self._settings(), sort_keys=True)
 
     async def _wait(self) -> dict[str, Any]:
+        """Wait, and return the event's payload."""
+        try:
+            return _payload("succeeded", await self._ended())
+        except ExportFailedError as error:
+            return _payload("failed", {**error.succeeded, **error.failed}, str(error))
+        except ExportNotFoundError as error:
+            return _payload("not_found", error.ended, str(error))
+        except ExportTimeoutError as error:
+            return self._timed_out(error.ended)
+        except PollingError as error:
+            return _payload("refused", {}, str(error))
+        except (BotoCoreError, ClientError, ValueError) as error:
+            return _payload("refused", {}, f"there is no client for the service: {describe(error)}")
+
+    async def _ended(self) -> "Mapping[str, ExportInfoTypeDef]":
+        """Wait, through whatever client there is, and return what has ended."""
         failures = 0
         while True:
             try:
                 async with share(self._key(), self._open) as shared:
                     try:
-                        return _payload("succeeded", await self._wait_with(shared.value))
+                        return await self._wait_with(shared.value)
                     except PollingError:
                         if shared.age < _FRESH:
                             raise
                         # The credentials may have expired, or the connection been changed.
                         shared.retire()
-            except ExportFailedError as error:
-                return _payload("failed", {**error.succeeded, **error.failed}, str(error))
-            except ExportNotFoundError as error:
-                return _payload("not_found", error.ended, str(error))
-            except ExportTimeoutError as error:
-                return self._timed_out(error.ended)
-            except PollingError as error:
-                return _payload("refused", {}, str(error))
             except (BotoCoreError, ClientError, ValueError) as error:
                 # There is no client to ask with.
-                reason = describe(error)
                 if is_final(error):
-                    return _payload("refused", {}, f"there is no client for the service: {reason}")
+                    raise
                 if self._remaining() <= 0:
-                    return self._timed_out({})
+                    raise ExportTimeoutError(describe(error), {}, self.export_ids) from None
                 failures += 1
                 delay = Schedule(self.min_delay, self.max_delay).delay(failures, random.random())  # noqa: S311
                 logger.warning(
-                    "there is no client for the service, trying again in %.0f s: %s", delay, reason
+                    "there is no client for the service, trying again in %.0f s: %s",
+                    delay,
+                    describe(error),
                 )
                 await asyncio.sleep(min(delay, self._remaining()))
 
@@ -184,8 +193,7 @@ class DiscoveryExportTrigger(BaseTrigger):
             config=self.botocore_config,
             endpoint_url=self.endpoint_url,
         )
-        # What it imports and whom it asks for credentials would hold the event loop up: that is done
-        # in a thread.
+        # In a thread: what it imports, and whom it asks for credentials, would hold everybody up.
         client_context = await hook.get_async_conn()
         async with (
             client_context as client,

@@ -43,7 +43,7 @@ def run(dags: Any, emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> Run:
     def run(dag_id: str, **conf: Any) -> SimpleNamespace:
         done = dags[dag_id].test(run_conf=conf)
         with create_session() as session:
-            found = session.scalars(XComModel.get_many(run_id=done.run_id)).all()
+            found: Any = session.scalars(XComModel.get_many(run_id=done.run_id)).all()
             results = {
                 each.task_id: XComModel.deserialize_value(each)
                 for each in found
@@ -156,7 +156,10 @@ def test_a_retry_goes_on_with_the_same_export(run: Run, emulator: Emulator) -> N
 
 
 def test_a_presigned_url_is_in_no_log_even_when_it_is_asked_for(
-    run: Run, emulator: Emulator, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+    run: Run,
+    emulator: Emulator,
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     export_id = emulator.add_export(duration=0)
 
@@ -183,7 +186,9 @@ def test_the_providers_information_needs_no_airflow() -> None:
         "import sys; from aiodiscovery.airflow._provider import get_provider_info; "
         "get_provider_info(); print('airflow' in sys.modules)"
     )
-    shown = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    shown = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
 
     assert shown.stdout == "False\n"
 
@@ -191,7 +196,9 @@ def test_the_providers_information_needs_no_airflow() -> None:
 def test_the_example_exports_downloads_and_counts() -> None:
     example = Path(__file__).parents[2] / "examples" / "airflow_dag.py"
 
-    done = subprocess.run([sys.executable, str(example)], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, str(example)], capture_output=True, text=True, check=False
+    )
 
     assert done.returncode == 0, done.stderr
     assert "180 rows in systemPerformance.csv" in done.stdout

@@ -15,8 +15,6 @@ import pytest
 from aiodiscovery.airflow._shared import Shared, share
 
 
-
-
 class Thing:
     """Opens and closes as told, and keeps count."""
 

@@ -2,7 +2,6 @@
 
 import json
 import signal
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,6 @@ COUNT = 50
 ROUNDS = 5
 #: As in the DAGs.
 DELAYS: dict[str, Any] = {"min_delay": 0.5, "max_delay": 1.0}
-
 
 
 @dataclass
@@ -44,7 +42,7 @@ class Story:
 
 
 @pytest.fixture(scope="module")
-def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
+def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
     # Told to end, pytest would leave without the end of the blocks.
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     told = Story()
@@ -62,7 +60,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
             tell_of_the_worker(told, stack, emulator)
         told.logs = stack.logs()
     signal.signal(signal.SIGTERM, before)
-    yield told
+    return told
 
 
 def tell_of_the_triggerers(told: Story, stack: Stack, emulator: Emulator) -> None:

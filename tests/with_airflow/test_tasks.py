@@ -74,7 +74,11 @@ def settings(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> dict[str, A
 
 
 def event(status: str, *infos: dict[str, Any], message: str | None = None) -> dict[str, Any]:
-    return {"status": status, "message": message, "exports": {each["exportId"]: each for each in infos}}
+    return {
+        "status": status,
+        "message": message,
+        "exports": {each["exportId"]: each for each in infos},
+    }
 
 
 SUCCEEDED = {"exportId": "export-1", "exportStatus": "SUCCEEDED"}
@@ -186,7 +190,7 @@ def test_what_makes_no_sense_fails_the_task_at_once(
 ) -> None:
     operator = DiscoveryExportOperator(agent_id="o-1", start_time="yesterday", **settings)
 
-    with pytest.raises(AirflowFailException, match="cannot be started: .*not 'yesterday'"):
+    with pytest.raises(AirflowFailException, match=r"cannot be started: .*not 'yesterday'"):
         operator.execute(Run().context)
 
     assert emulator.requests == ()
@@ -197,7 +201,7 @@ def test_what_the_service_refuses_fails_the_task_at_once(
 ) -> None:
     operator = DiscoveryExportOperator(agent_id="o-none", **settings)
 
-    with pytest.raises(AirflowFailException, match="InvalidParameter.*There is no agent o-none"):
+    with pytest.raises(AirflowFailException, match=r"InvalidParameter.*There is no agent o-none"):
         operator.execute(Run().context)
 
     assert len(emulator.requests) == 1
@@ -344,5 +348,7 @@ def test_a_soft_sensor_is_skipped(settings: dict[str, Any]) -> None:
 
     with pytest.raises(AirflowSkipException):
         sensor.resume_execution(
-            "execute_complete", {"event": event("failed", FAILED, message="No data.")}, Run().context
+            "execute_complete",
+            {"event": event("failed", FAILED, message="No data.")},
+            Run().context,
         )

@@ -4,10 +4,10 @@ import asyncio
 import json
 import logging
 import time
+from importlib import import_module
 from typing import Any
 
 import pytest
-from airflow.sdk.module_loading import import_string
 from botocore.exceptions import EndpointConnectionError
 
 from aiodiscovery.airflow import DiscoveryExportTrigger, DiscoveryHook
@@ -61,7 +61,8 @@ async def test_a_trigger_is_the_same_after_serialization(emulator: Emulator) -> 
     )
 
     path, arguments = json.loads(json.dumps(trigger.serialize()))
-    again = import_string(path)(**arguments)
+    module_name, _, name = path.rpartition(".")
+    again = getattr(import_module(module_name), name)(**arguments)
 
     assert type(again) is DiscoveryExportTrigger
     assert again.serialize() == trigger.serialize()
@@ -166,7 +167,9 @@ async def test_what_passes_is_waited_out(emulator: Emulator) -> None:
     emulator.inject_throttling(calls=3)
     emulator.inject_error("InternalServerError", "Later.", status=500, calls=6)
 
-    payload = await fire(trigger_for(emulator, export_id, botocore_config={"retries": {"total_max_attempts": 1}}))
+    payload = await fire(
+        trigger_for(emulator, export_id, botocore_config={"retries": {"total_max_attempts": 1}})
+    )
 
     assert payload["status"] == "succeeded"
     assert len(emulator.requests) == 10

@@ -50,7 +50,8 @@ with DAG("sensor_with_download_url", schedule=None):
     )
 
 with DAG("sensor_of_many", schedule=None):
-    DiscoveryExportSensor(task_id="wait", export_ids=conf("export_ids"), **DELAYS, **RETRIES)
+    ids: Any = conf("export_ids")
+    DiscoveryExportSensor(task_id="wait", export_ids=ids, **DELAYS, **RETRIES)
 
 with DAG("soft_sensor", schedule=None):
     DiscoveryExportSensor(
