@@ -13,6 +13,9 @@ nox.options.error_on_missing_interpreters = False
 
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 PYTHONS = nox.project.python_versions(PYPROJECT)
+AIRFLOW = "aiodiscovery/airflow"
+# One Python is enough for Airflow: the one that its versions were pinned on, if it is there.
+AIRFLOW_PYTHON = next((each for each in ("3.12", *PYTHONS) if shutil.which(f"python{each}")), None)
 # A process for each processor.
 PARALLEL = ("-n", "auto", "-q")
 
@@ -76,7 +79,30 @@ def tests(session: nox.Session, dependencies: str) -> None:
     session.run("coverage", "run", pytest, *(session.posargs or PARALLEL))
     session.run("coverage", "combine", "--quiet")
     if not session.posargs:
-        session.run("coverage", "report")
+        session.run("coverage", "report", f"--omit={AIRFLOW}/*")
+
+
+@nox.session(python=AIRFLOW_PYTHON, venv_backend="uv|virtualenv")
+def airflow(session: nox.Session) -> None:
+    """Run the tests that need Airflow, a whole one included, and check types and coverage there.
+
+    Airflow's dependencies clash with others, so they have an environment of their own, pinned.
+    """
+    folder = Path("tests/with_airflow")
+    session.install(
+        *("-c", str(folder / "constraints.txt"), "-e", ".[airflow,download]"),
+        *("coverage", "pytest", "pytest-asyncio", "mypy", "pyright[nodejs]"),
+        *("types-aiobotocore", "types-python-dateutil"),
+    )
+    files = [*Path(AIRFLOW).rglob("*.py"), *folder.rglob("*.py"), Path("examples/airflow_dag.py")]
+    session.run("mypy", *map(str, files))
+    session.run("pyright", "--project", str(folder), "--pythonpath", f"{session.bin}/python")
+    session.env["COVERAGE_FILE"] = str(Path(session.create_tmp()) / ".coverage")
+    session.run("coverage", "erase")
+    session.run("coverage", "run", "-m", "pytest", str(folder), "-q", *session.posargs)
+    session.run("coverage", "combine", "--quiet")
+    if not session.posargs:
+        session.run("coverage", "report", f"--include={AIRFLOW}/*")
 
 
 @nox.session(default=False)

@@ -40,6 +40,8 @@ import aiodiscovery
 from aiodiscovery.airflow import DiscoveryExportOperator, DiscoveryHook
 from aiodiscovery.emulator import Emulator
 
+#: How many agents to export, and where to download to; each run may have its own.
+PARAMS: Any = {"agents": 3, "folder": "/tmp/discovery"}
 MAX_DELAY = float(os.environ.get("DISCOVERY_MAX_DELAY", "120"))
 
 
@@ -53,7 +55,7 @@ def list_agents(params: Mapping[str, Any] | None = None) -> list[str]:
             agents = aiodiscovery.get_paginator(client, "describe_agents").paginate(
                 PaginationConfig={"MaxItems": count}
             )
-            return [agent["agentId"] async for agent in agents.items()]
+            return [agent.get("agentId", "") async for agent in agents.items()]
 
     return asyncio.run(main())
 
@@ -90,7 +92,7 @@ def count_rows(paths: list[str]) -> dict[str, int]:
 with DAG(
     "discovery_exports",
     schedule=None,
-    params={"agents": 3, "folder": "/tmp/discovery"},
+    params=PARAMS,
     default_args={"retries": 2, "retry_delay": timedelta(minutes=5)},
 ) as dag:
     exports = DiscoveryExportOperator.partial(
@@ -118,7 +120,7 @@ def main() -> int:
         subprocess.run(migrate, check=True, capture_output=True)
         print("Running the DAG ...", flush=True)
         run = dag.test(run_conf={"folder": f"{HOME.name}/exports"})
-        for each in sorted(run.get_task_instances(), key=lambda each: each.start_date):
+        for each in run.get_task_instances():
             print(f"{each.state:>8} {each.task_id} {each.map_index if each.map_index >= 0 else ''}")
         started = [each for each in emulator.requests if each.operation == "StartExportTask"]
         counts = f"{len(started)} exports, {len(emulator.downloads)} downloads"

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import AsyncIterator, Iterator
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,6 +13,10 @@ from aiodiscovery.emulator import Emulator
 
 if TYPE_CHECKING:
     from types_aiobotocore_discovery.client import ApplicationDiscoveryServiceClient
+
+
+# Airflow has an environment of its own, see the session ``airflow`` in noxfile.py.
+collect_ignore = [] if find_spec("airflow") else ["with_airflow"]
 
 
 @pytest.fixture(autouse=True, scope="session")

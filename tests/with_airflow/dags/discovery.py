@@ -16,8 +16,8 @@ RETRIES: dict[str, Any] = {"retries": 2, "retry_delay": timedelta(0)}
 @task
 def conf(key: str) -> Any:
     """Return what the run was started with."""
-    dag_run = get_current_context()["dag_run"]
-    return (dag_run.conf or {})[key]
+    context: Any = get_current_context()
+    return context["dag_run"].conf[key]
 
 
 class Killed(DiscoveryExportOperator):
@@ -25,9 +25,9 @@ class Killed(DiscoveryExportOperator):
 
     def defer(self, **kwargs: Any) -> NoReturn:
         """Defer, unless this is the first try."""
-        context = get_current_context()
+        context: Any = get_current_context()
         if context["ti"].try_number == 1:
-            if (context["dag_run"].conf or {})["kill"]:
+            if context["dag_run"].conf["kill"]:
                 os.kill(os.getpid(), signal.SIGKILL)
             raise RuntimeError("the worker ends here")
         super().defer(**kwargs)
