@@ -162,6 +162,34 @@ async def test_a_client_that_is_not_new_is_replaced_before_the_service_is_believ
     assert len(emulator.requests) == 3
 
 
+async def test_all_who_were_refused_through_an_old_client_share_the_new_one(
+    emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_FRESH", 0.0)
+    export_ids = emulator.add_exports(3, status="IN_PROGRESS", duration=None)
+    hooks: list[DiscoveryHook] = []
+    fetch = DiscoveryHook.get_async_conn
+
+    async def get_async_conn(hook: DiscoveryHook) -> Any:
+        hooks.append(hook)
+        return await fetch(hook)
+
+    monkeypatch.setattr(DiscoveryHook, "get_async_conn", get_async_conn)
+    waits = [asyncio.create_task(fire(trigger_for(emulator, each))) for each in export_ids]
+    while not emulator.requests:
+        await asyncio.sleep(0.01)
+
+    emulator.inject_error("ExpiredTokenException", "Expired.")
+    while all(each.error_code is None for each in emulator.requests[:-2]):
+        await asyncio.sleep(0.01)
+    for export_id in export_ids:
+        emulator.finish_export(export_id)
+    payloads = await asyncio.gather(*waits)
+
+    assert [each["status"] for each in payloads] == ["succeeded"] * 3
+    assert len(hooks) == 2
+
+
 async def test_what_passes_is_waited_out(emulator: Emulator) -> None:
     export_id = emulator.add_export(duration=0)
     emulator.inject_throttling(calls=3)
