@@ -82,7 +82,7 @@ def tests(session: nox.Session, dependencies: str) -> None:
         session.run("coverage", "report", f"--omit={AIRFLOW}/*")
 
 
-@nox.session(python=AIRFLOW_PYTHON, venv_backend="uv|virtualenv")
+@nox.session(python=AIRFLOW_PYTHON)
 def airflow(session: nox.Session) -> None:
     """Run the tests that need Airflow, a whole one included, and check types and coverage there.
 

@@ -12,7 +12,7 @@ from botocore.exceptions import (
 from botocore.exceptions import ConnectionError as BotoConnectionError
 from botocore.parsers import ResponseParserError
 
-__all__ = ["CALL_ERRORS", "describe_error", "is_throttling", "may_pass"]
+__all__ = ["CALL_ERRORS", "describe_error", "error_code", "is_throttling", "may_pass"]
 
 #: What a call raises that failed, apart from faults of the program.
 CALL_ERRORS = (BotoCoreError, ClientError, ResponseParserError)
@@ -50,7 +50,7 @@ def may_pass(error: Exception) -> bool:
     """Say whether asking again may help."""
     if isinstance(error, ClientError):
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-        return status >= 500 or is_throttling(error) or _code(error) in _PASSING_CODES
+        return status >= 500 or is_throttling(error) or error_code(error) in _PASSING_CODES
     if isinstance(error, SSLError):
         # A certificate that is not trusted stays so; anything else was the connection.
         return "CERTIFICATE_VERIFY_FAILED" not in str(error)
@@ -63,17 +63,18 @@ def is_throttling(error: Exception) -> bool:
     if not isinstance(error, ClientError):
         return False
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    return status == 429 or _code(error) in _THROTTLING_CODES
+    return status == 429 or error_code(error) in _THROTTLING_CODES
 
 
-def _code(error: ClientError) -> str:
+def error_code(error: ClientError) -> str:
+    """Return what the service calls an error."""
     return str(error.response.get("Error", {}).get("Code"))
 
 
 def describe_error(error: BaseException) -> str:
     # Not the message of each: those of signatures and credentials may hold what is secret.
     if isinstance(error, ClientError):
-        return _code(error)
+        return error_code(error)
     if isinstance(error, (HTTPClientError, BotoConnectionError)):
         return f"{type(error).__name__}: {error}"
     return type(error).__name__
