@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
     from types_aiobotocore_discovery.client import ApplicationDiscoveryServiceClient
 
-__all__ = ["DiscoveryTask", "Record"]
+__all__ = ["DiscoveryTask", "Record", "seconds"]
 
 logger = logging.getLogger("aiodiscovery")
 
@@ -53,10 +53,10 @@ class Record:
         found: int = self._values.get("max_tries", self._max_tries)
         return found != self._max_tries
 
-    def deadline(self, timeout: float | None) -> float | None:
+    def deadline(self, timeout: timedelta | float | None) -> float | None:
         """Return when the task gives up, counted from the first time it asked that."""
         if "deadline" not in self._values or self.was_cleared:
-            return None if timeout is None else time.time() + timeout
+            return None if timeout is None else time.time() + seconds(timeout)
         found: float | None = self._values["deadline"]
         return found
 
@@ -150,6 +150,6 @@ class DiscoveryTask:
         }
 
 
-def seconds(timeout: timedelta | float | None) -> float | None:
+def seconds(timeout: timedelta | float) -> float:
     """Return a time-out in seconds."""
     return timeout.total_seconds() if isinstance(timeout, timedelta) else timeout

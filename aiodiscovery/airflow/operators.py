@@ -54,7 +54,7 @@ class DiscoveryExportOperator(DiscoveryTask, BaseOperator):
     the service's limits for exports, the task fails and is retried as its ``retries`` say.
 
     :param agent_id: the one agent whose data is exported; None: a summary of all servers.
-        (templated, as is all but the last five)
+        (templated, as is all up to ``endpoint_url``)
     :param start_time: the start of the range of the agent's data, as an aware datetime or an ISO
         8601 string with an offset or ``Z``; None: from the first data there is.
     :param end_time: the end of the range, in the same form; None: up to the newest data.
@@ -108,6 +108,8 @@ class DiscoveryExportOperator(DiscoveryTask, BaseOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        if timeout is not None and not seconds(timeout) >= 0:
+            raise ValueError(f"timeout must be at least 0 seconds, or None, not {timeout!r}")
         self.agent_id = agent_id
         self.start_time = start_time
         self.end_time = end_time
@@ -135,7 +137,7 @@ class DiscoveryExportOperator(DiscoveryTask, BaseOperator):
             logger.info("started export %s", export_id)
         else:
             logger.info("going on with export %s, which an earlier try started", export_id)
-        deadline = record.deadline(seconds(self.timeout))
+        deadline = record.deadline(self.timeout)
         record.save(export_id=export_id, deadline=deadline)
         if not self.wait:
             return export_id

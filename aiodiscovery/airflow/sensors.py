@@ -35,7 +35,7 @@ class DiscoveryExportSensor(DiscoveryTask, BaseSensorOperator):
     settings of how a sensor pokes do nothing here.
 
     :param export_id: the export to wait for; or
-    :param export_ids: the exports to wait for. (templated, as is what follows)
+    :param export_ids: the exports to wait for. (templated, as is all up to ``endpoint_url``)
     :param aws_conn_id: the Airflow connection to *Amazon Web Services*. None: what boto3 finds for
         itself.
     :param region_name: the service's home region; None: that of the connection.

@@ -24,6 +24,7 @@ from ..exceptions import (
 )
 from ._failures import describe, is_final
 from ._shared import share
+from .hooks import DiscoveryHook
 
 if TYPE_CHECKING:
     from types_aiobotocore_discovery.type_defs import ExportInfoTypeDef
@@ -184,8 +185,6 @@ class DiscoveryExportTrigger(BaseTrigger):
 
     @asynccontextmanager
     async def _open(self) -> AsyncGenerator[ExportWatcher]:
-        from .hooks import DiscoveryHook  # noqa: PLC0415  # half a second, for none but a triggerer
-
         hook = DiscoveryHook(
             aws_conn_id=self.aws_conn_id,
             region_name=self.region_name,
@@ -193,7 +192,7 @@ class DiscoveryExportTrigger(BaseTrigger):
             config=self.botocore_config,
             endpoint_url=self.endpoint_url,
         )
-        # In a thread: what it imports, and whom it asks for credentials, would hold everybody up.
+        # In a thread: whom it asks, for the connection and a role, would hold everybody up.
         client_context = await hook.get_async_conn()
         async with (
             client_context as client,

@@ -185,6 +185,14 @@ def test_a_cleared_task_starts_another_export_when_the_first_has_ended(
     assert retry.export_ids == second.export_ids
 
 
+@pytest.mark.parametrize("timeout", [-1, timedelta(seconds=-1), float("nan")])
+def test_a_time_out_that_is_none_is_refused_when_the_dag_is_written(
+    settings: dict[str, Any], timeout: Any
+) -> None:
+    with pytest.raises(ValueError, match="timeout must be at least 0 seconds"):
+        DiscoveryExportOperator(timeout=timeout, **settings)
+
+
 def test_what_makes_no_sense_fails_the_task_at_once(
     emulator: Emulator, settings: dict[str, Any]
 ) -> None:

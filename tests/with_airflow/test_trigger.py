@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import Any
 
 import pytest
-from botocore.exceptions import EndpointConnectionError
+from botocore.exceptions import CredentialRetrievalError, EndpointConnectionError
 
 from aiodiscovery.airflow import DiscoveryExportTrigger, DiscoveryHook
 from aiodiscovery.airflow import triggers as module
@@ -211,11 +211,21 @@ async def test_without_a_region_nothing_can_be_asked(emulator: Emulator) -> None
     assert emulator.requests == ()
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        EndpointConnectionError(endpoint_url="https://sts.example"),
+        CredentialRetrievalError(provider="process", error_msg="what it printed"),
+    ],
+)
 async def test_a_client_that_cannot_be_made_now_is_made_later(
-    emulator: Emulator, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    emulator: Emulator,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    error: Exception,
 ) -> None:
     export_id = emulator.add_export(duration=0)
-    unreachable: list[Any] = [EndpointConnectionError(endpoint_url="https://sts.example")] * 2
+    unreachable = [error] * 2
     fetch = DiscoveryHook.get_async_conn
 
     async def get_async_conn(hook: DiscoveryHook) -> Any:
@@ -229,6 +239,7 @@ async def test_a_client_that_cannot_be_made_now_is_made_later(
 
     assert payload["status"] == "succeeded"
     assert caplog.text.count("there is no client for the service, trying again") == 2
+    assert "what it printed" not in caplog.text
 
 
 async def test_a_client_that_cannot_be_made_is_not_waited_for_past_the_deadline(
