@@ -14,8 +14,8 @@ nox.options.error_on_missing_interpreters = False
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 PYTHONS = nox.project.python_versions(PYPROJECT)
 AIRFLOW = "aiodiscovery/airflow"
-# One Python is enough for Airflow: the one that its versions were pinned on, if it is there.
-AIRFLOW_PYTHON = next((each for each in ("3.12", *PYTHONS) if shutil.which(f"python{each}")), None)
+# One Python is enough for Airflow: the oldest, which has the fewest releases to choose from.
+AIRFLOW_PYTHON = next((each for each in PYTHONS if shutil.which(f"python{each}")), None)
 # A process for each processor.
 PARALLEL = ("-n", "auto", "-q")
 
