@@ -25,8 +25,8 @@ class Schedule(NamedTuple):
         """
         longest = self.max_delay
         # Compared as exponents: a high attempt would be too large for a float.
-        if attempt - 1 < math.log2(self.max_delay / self.min_delay):
-            longest = self.min_delay * 2 ** (attempt - 1)
+        if attempt - 1 < math.log2(self.max_delay) - math.log2(self.min_delay):
+            longest = math.ldexp(self.min_delay, attempt - 1)
         return self.min_delay + jitter * (longest - self.min_delay)
 
     def last_poll(self, deadline: float) -> float:

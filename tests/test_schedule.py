@@ -31,6 +31,14 @@ def test_a_delay_is_between_the_shortest_and_the_longest(
     assert delay <= schedule.delay(attempt + 1, jitter) * (1 + 1e-9)
 
 
+def test_a_delay_may_begin_as_short_as_a_float_can_be() -> None:
+    schedule = Schedule(5e-324, 120)
+
+    assert schedule.delay(1, jitter=1) == 5e-324
+    assert schedule.delay(10**9, jitter=1) == 120
+    assert 0 < schedule.delay(1080, jitter=1) < 120
+
+
 def test_jitter_spreads_the_delay_over_the_whole_range() -> None:
     schedule = Schedule(2, 120)
 
