@@ -109,11 +109,11 @@ class JobWatcher(Generic[Info, Update]):
 
     async def __aenter__(self) -> Self:
         if self._tasks is not None:
-            raise RuntimeError("an JobWatcher can be entered only once")
+            raise RuntimeError("a watcher can be entered only once")
         self._wake = anyio.Event()
         self._tasks = anyio.create_task_group()
         await self._tasks.__aenter__()
-        self._tasks.start_soon(self._run, self._poll, name="aiodiscovery.JobWatcher")
+        self._tasks.start_soon(self._run, self._poll, name=f"aiodiscovery.{type(self).__name__}")
         self._open = True
         return self
 

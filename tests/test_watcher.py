@@ -1063,7 +1063,7 @@ def test_outside_its_block_a_watcher_is_not_open() -> None:
             await watcher.wait_all(["export-1"])
         with pytest.raises(aiodiscovery.WatcherClosedError, match="inside `async with`"):
             await anext(updates)
-        with pytest.raises(RuntimeError, match="only once"):
+        with pytest.raises(RuntimeError, match="a watcher can be entered only once"):
             await watcher.__aenter__()
 
     assert run_virtual(scenario).calls == []
