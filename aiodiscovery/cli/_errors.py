@@ -82,7 +82,7 @@ _OF_THE_SERVICE = {
     ),
 }
 #: Parameters of the library that are options here.
-_PARAMETERS = re.compile(r"\b(agent_id|start_time|end_time|min_delay|max_delay)\b")
+_PARAMETERS = re.compile(r"\b(agent_id|start_time|end_time|min_delay|max_delay|timeout)\b")
 _WRONG_PARAMETERS = ("InvalidParameterException", "InvalidParameterValueException")
 
 

@@ -95,6 +95,7 @@ def test_it_completes_commands_and_options(
         (["list", "--endpoint-url", "nonsense"], "Invalid endpoint: nonsense"),
         (["watch", "--local", "an id"], "of 1 to 200 characters without spaces, not 'an id'"),
         (["watch", "--local", "--min-delay", "9", "--max-delay", "1"], "--min-delay must be"),
+        (["watch", "--local", "--timeout", "nan", "export-1"], "Error: --timeout must be"),
         (["download"], "Missing argument"),
         (["download", "a", "b", "--to", "no/directory"], "it must be a directory"),
         (["download", "a", "--to", "no/directory/file.zip"], "there is no directory"),
