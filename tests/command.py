@@ -60,12 +60,20 @@ class Running:
     """The command while it runs; killed at the end of the block.
 
     :param terminal: whether its output is a terminal, or a pipe for each of stdout and stderr.
+    :param columns: how wide the terminal is.
     """
 
-    def __init__(self, emulator: Emulator | None, *arguments: str, terminal: bool = False) -> None:
+    def __init__(
+        self,
+        emulator: Emulator | None,
+        *arguments: str,
+        terminal: bool = False,
+        columns: int = 120,
+    ) -> None:
         self._env = environment(emulator)
         self._arguments = arguments
         self._terminal = terminal
+        self._columns = columns
         self._output: dict[int, bytes] = {}
         self._open: set[int] = set()
 
@@ -76,7 +84,7 @@ class Running:
             ours, its = pty.openpty()
             out = err = its
             self._out = self._err = ours
-            self._env |= {"TERM": "xterm-256color", "COLUMNS": "120", "LINES": "30"}
+            self._env |= {"TERM": "xterm-256color", "COLUMNS": str(self._columns), "LINES": "30"}
         else:
             self._out, out = os.pipe()
             self._err, err = os.pipe()

@@ -42,6 +42,8 @@ _FRAMES = 10
 #: The lines of a terminal that a live table takes beside its rows: its head, the counts below it
 #: and where the cursor is.
 _AROUND_ROWS = 3
+#: How wide the remarks in a table of a listing are at least, if they are not shorter.
+_LEAST_REMARK = 20
 
 
 def _now() -> datetime:
@@ -163,8 +165,7 @@ class PlainView(View):
 
     def listed(self, infos: "Collection[ExportInfoTypeDef]") -> None:
         for info in infos:
-            requested = f"{info['exportRequestTime']:%Y-%m-%dT%H:%M:%SZ}"
-            _write_words(info["exportId"], f"{info['exportStatus']:<11}", requested, _remark(info))
+            _write(sys.stdout, _line(info))
 
     def started(self, export_id: str) -> None:
         super().started(export_id)
@@ -244,7 +245,14 @@ class TerminalView(View):
             )
             for info in self._listed
         ]
-        self._console.print(_table("Requested (UTC)", rows) if rows else "There are no exports.")
+        if not rows:
+            self._console.print("There are no exports.")
+        elif _room_for(rows) <= self._console.width:
+            self._console.print(_table("Requested (UTC)", rows))
+        else:
+            # The terminal breaks them, and cuts nothing off.
+            for info in self._listed:
+                self._console.print(Text(_line(info)), soft_wrap=True)
         super().list_ended(resume_token)
 
     def started(self, export_id: str) -> None:
@@ -373,16 +381,28 @@ def _table(time: str, rows: Sequence[tuple[str, str, str, str]]) -> Table:
     """Make a table of ids, statuses, times and remarks, the last only if there are any."""
     table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
     has_remarks = any(remark for *_, remark in rows)
-    # Whole, however narrow the terminal is: an id is there to be copied.
+    # In one line: an id is there to be copied.
     table.add_column("Export", no_wrap=True)
     table.add_column("Status", no_wrap=True)
     table.add_column(time, justify="right", no_wrap=True)
     if has_remarks:
         table.add_column("Message")
     for export_id, status, text, remark in rows:
-        cells: list[str | Text] = [export_id, Text(status, _STYLES.get(status, "")), text]
+        cells = [Text(export_id), Text(status, _STYLES.get(status, "")), Text(text)]
         table.add_row(*cells, *([Text(remark)] if has_remarks else []))
     return table
+
+
+def _room_for(rows: Sequence[tuple[str, str, str, str]]) -> int:
+    """Return how wide a terminal must be for a table of these."""
+    *widths, remark = (max(map(len, column)) for column in zip(*rows, strict=True))
+    return sum(widths) + 2 * len(widths) + min(remark, _LEAST_REMARK)
+
+
+def _line(info: "ExportInfoTypeDef") -> str:
+    """Return an export of a listing as a line."""
+    requested = f"{info['exportRequestTime']:%Y-%m-%dT%H:%M:%SZ}"
+    return _words(info["exportId"], f"{info['exportStatus']:<11}", requested, _remark(info))
 
 
 def _remark(info: "ExportInfoTypeDef") -> str:
@@ -404,8 +424,12 @@ def _clock(seconds: float | None) -> str:
     return f"{hours}:{minutes:02}:{rest:02}"
 
 
+def _words(*words: str) -> str:
+    return "  ".join(words).rstrip()
+
+
 def _write_words(*words: str) -> None:
-    _write(sys.stdout, "  ".join(words).rstrip())
+    _write(sys.stdout, _words(*words))
 
 
 def _write_json(value: Mapping[str, Any]) -> None:

@@ -98,6 +98,21 @@ def test_a_terminal_gets_a_table(emulator: Emulator) -> None:
     assert "X-Amz-" not in command.stdout
 
 
+@needs_terminals
+@pytest.mark.parametrize("columns", [20, 80])
+def test_a_terminal_too_narrow_for_the_table_gets_whole_lines(
+    emulator: Emulator, columns: int
+) -> None:
+    emulator.add_export(status="FAILED", message="The bucket of the export is full.")
+
+    with Running(emulator, "list", terminal=True, columns=columns) as command:
+        assert command.wait() == 0
+
+    lines = command.text.splitlines()
+    assert [line.split()[0] for line in lines] == list(emulator.export_ids)
+    assert lines[-1].endswith("  The bucket of the export is full.")
+
+
 def test_it_ends_quietly_where_nobody_reads_any_more() -> None:
     with (
         Emulator(exports=2000) as emulator,

@@ -126,6 +126,14 @@ def test_a_terminal_gets_a_table_that_lives(emulator: Emulator) -> None:
 
 
 @needs_terminals
+def test_an_id_stands_in_the_table_as_it_is(emulator: Emulator) -> None:
+    with Running(emulator, "watch", "[/bold]", *FAST, "--timeout", "0.5", terminal=True) as command:
+        assert command.wait() == 3
+
+    assert "[/bold]  ..." in command.text
+
+
+@needs_terminals
 def test_ctrl_c_leaves_the_terminal_as_it_was(emulator: Emulator) -> None:
     export_id = emulator.add_export()
 
