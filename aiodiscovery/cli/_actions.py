@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
 
 import aiodiscovery
 from aiodiscovery.exceptions import (
@@ -55,9 +56,10 @@ async def list_exports(
     can_go_on = False
     try:
         async for page in pages:
-            for info in page["exportsInfo"]:
+            infos = _infos(page)
+            for info in infos:
                 missing.pop(info["exportId"], None)
-            view.listed(page["exportsInfo"])
+            view.listed(infos)
             can_go_on = True
     except BrokenPipeError:
         can_go_on = False
@@ -129,9 +131,24 @@ async def download(work: Work, *, export_ids: Iterable[str], destination: Path) 
 async def _in_progress(work: Work) -> tuple[str, ...]:
     pages = aiodiscovery.get_paginator(work.client, "describe_export_tasks").paginate()
     running = [
-        info["exportId"] async for info in pages.items() if info["exportStatus"] == "IN_PROGRESS"
+        info["exportId"]
+        async for page in pages
+        for info in _infos(page)
+        if info["exportStatus"] == "IN_PROGRESS"
     ]
     return tuple(running)
+
+
+def _infos(page: "Mapping[str, Any]") -> "list[ExportInfoTypeDef]":
+    """Return the exports of a page.
+
+    :raises ResponseParserError: if another server than the service has answered. botocore takes
+        even HTML for a page, one of nothing.
+    """
+    if "exportsInfo" not in page:
+        raise ResponseParserError("there is no exportsInfo in the answer")
+    infos: list[ExportInfoTypeDef] = page["exportsInfo"]
+    return infos
 
 
 async def _watch(

@@ -4,10 +4,13 @@ import re
 
 from botocore.exceptions import (
     ClientError,
+    ConfigParseError,
     ConnectTimeoutError,
     CredentialRetrievalError,
     EndpointConnectionError,
     HTTPClientError,
+    InvalidConfigError,
+    InvalidRetryConfigurationError,
     NoCredentialsError,
     NoRegionError,
     PartialCredentialsError,
@@ -16,6 +19,7 @@ from botocore.exceptions import (
     TokenRetrievalError,
 )
 from botocore.exceptions import ConnectionError as BotoConnectionError
+from botocore.parsers import ResponseParserError
 
 from aiodiscovery._redaction import hide_signatures
 from aiodiscovery.exceptions import (
@@ -125,6 +129,14 @@ def _explain(error: BaseException) -> tuple[str, int]:  # noqa: PLR0911, PLR0912
             )
         case ProfileNotFound():
             return (f"{error}. Those there are: aws configure list-profiles", FAILED)
+        case ConfigParseError() | InvalidConfigError() | InvalidRetryConfigurationError():
+            return (f"the AWS configuration is wrong: {error}", FAILED)
+        case ResponseParserError():
+            return (
+                "what answers is not the Application Discovery Service. Check --endpoint-url and "
+                "the network",
+                FAILED,
+            )
         case EndpointConnectionError():
             return (f"{error}. Check --region, --endpoint-url and the network", FAILED)
         case _ if isinstance(error, _NETWORK):

@@ -5,8 +5,10 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.metadata import version
 from pathlib import Path
 
@@ -192,6 +194,72 @@ def test_it_says_what_is_missing(
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     assert main("list", "--region", "us-west-2") == 1
     assert "there are no AWS credentials that work" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [
+        ("no section", "Unable to parse config file: "),
+        (
+            "[profile mine]\nrole_arn = arn:aws:iam::123456789012:role/a\nsource_profile = b\n",
+            'The source_profile "b" ',
+        ),
+        ("[profile mine]\nretry_mode = often\n", 'Invalid value provided to "mode": "often"'),
+    ],
+)
+def test_it_says_what_is_wrong_with_the_configuration(
+    main: Main,
+    aws: Emulator,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    config: str,
+    expected: str,
+) -> None:
+    (tmp_path / "config").write_text(config)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+
+    assert main("list", "--profile", "mine") == 1
+
+    output, errors = capsys.readouterr()
+    assert output == ""
+    assert errors.count("\n") == 1
+    assert errors.startswith(f"Error: the AWS configuration is wrong: {expected}")
+
+
+class LoginPage(BaseHTTPRequestHandler):
+    """What a proxy says to all that comes."""
+
+    def do_POST(self) -> None:
+        body = b"<html>Log in, please.</html>"
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""
+
+
+@pytest.mark.parametrize("command", ["list", "watch"])
+def test_another_server_than_the_service_is_an_error(
+    main: Main, aws: Emulator, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), LoginPage) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            status = main(command, "--endpoint-url", f"http://127.0.0.1:{server.server_port}")
+        finally:
+            server.shutdown()
+            thread.join()
+
+    output, errors = capsys.readouterr()
+    assert (status, output) == (1, "")
+    assert errors == (
+        "Error: what answers is not the Application Discovery Service. Check --endpoint-url and "
+        "the network\n"
+    )
 
 
 def test_an_export_in_progress_cannot_be_downloaded_yet(
