@@ -2,6 +2,7 @@
 
 import functools
 import io
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -20,8 +21,11 @@ _COMPLETE = "_AIODISCOVERY_COMPLETE"
 
 def run_command_line() -> int:
     """Run the command line of the process and return the exit status."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:  # closed by who started the process
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))
+        elif isinstance(stream, io.TextIOWrapper):
             # What the terminal or the pipe cannot show is no reason to fail.
             stream.reconfigure(errors="backslashreplace")
     try:
@@ -38,6 +42,9 @@ def run_command_line() -> int:
     except (click.Abort, KeyboardInterrupt):
         click.echo("Interrupted.", err=True)
         return 130
+    except OSError as error:  # help or completion that cannot be written
+        click.echo(f"Error: {error.strerror}", err=True)
+        return 1
     return status or 0
 
 

@@ -7,7 +7,7 @@ to stdout, messages to stderr. Nothing here shows a download URL, but a listing 
 import json
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TextIO
@@ -63,7 +63,9 @@ class View:
 
     def message(self, text: str, style: str = "") -> None:
         """Say something that is no result."""
-        _write(sys.stderr, one_line(text))
+        # Where nobody can hear it, the action goes on all the same.
+        with suppress(OSError):
+            _write(sys.stderr, one_line(text))
 
     def listed(self, infos: "Collection[ExportInfoTypeDef]") -> None:
         """Show exports of a listing, which follow the ones before."""

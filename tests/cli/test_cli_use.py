@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
-from command import COMMAND, Running, run
+from command import COMMAND, Running, environment, run
 
 from aiodiscovery.emulator import Emulator
 
@@ -285,6 +286,53 @@ def test_a_traceback_comes_with_debug_only(
     assert "Traceback" in errors
     assert "DEBUG aiodiscovery" in errors
     assert "secret" not in errors.replace("x-amz-security-token:...", "").partition("Error: you")[0]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such shell")
+@pytest.mark.parametrize("redirection", [">&-", "2>&-", "<&- >&- 2>&-"])
+def test_what_is_written_to_a_closed_stream_goes_nowhere(
+    emulator: Emulator, tmp_path: Path, redirection: str
+) -> None:
+    export_id = emulator.add_export(status="SUCCEEDED")
+
+    done = shell(f"download {export_id} --to {shlex.quote(str(tmp_path))} {redirection}", emulator)
+
+    assert done.returncode == 0
+    assert "Traceback" not in done.stderr
+    assert (tmp_path / f"{export_id}.zip").read_bytes() == emulator.archive(export_id)
+
+
+FULL = Path("/dev/full")
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="only Linux has a device that is full")
+@pytest.mark.parametrize("command", ["--help", "completion bash", "list"])
+def test_output_that_cannot_be_written_is_an_error(emulator: Emulator, command: str) -> None:
+    done = shell(f"{command} >{FULL}", emulator)
+
+    assert (done.returncode, done.stderr) == (1, "Error: No space left on device\n")
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="only Linux has a device that is full")
+def test_messages_that_cannot_be_written_change_no_status(emulator: Emulator) -> None:
+    export_id = emulator.add_export()
+
+    done = shell(f"watch {export_id} --timeout 0 2>{FULL}", emulator)
+
+    assert done.returncode == 3
+
+
+def shell(command: str, emulator: Emulator) -> subprocess.CompletedProcess[str]:
+    """Run the command in a shell, for what that does with its streams."""
+    return subprocess.run(
+        f"{shlex.join(COMMAND)} {command}",
+        shell=True,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        env=environment(emulator),
+    )
 
 
 def test_without_the_extra_it_says_how_to_install_it() -> None:
