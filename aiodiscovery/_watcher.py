@@ -55,8 +55,8 @@ class ExportWatcher(JobWatcher["ExportInfoTypeDef", ExportUpdate]):
 class ImportWatcher(JobWatcher["ImportTaskTypeDef", JobUpdate["ImportTaskTypeDef"]]):
     """Waits for import tasks, as :class:`ExportWatcher` does for exports, with the same options.
 
-    A task succeeds with IMPORT_COMPLETE, and with IMPORT_COMPLETE_WITH_ERRORS, when some of its
-    records were left out: what was imported is counted in what the methods return. IMPORT_FAILED
+    A task succeeds with IMPORT_COMPLETE and with IMPORT_COMPLETE_WITH_ERRORS. With either, some of
+    its records may have been left out: what the methods return counts them. IMPORT_FAILED
     and those that begin with it, INTERNAL_ERROR, and DELETE_COMPLETE and DELETE_FAILED, after
     which nothing is imported any more, are failures. One call asks for up to 100 tasks.
     """
