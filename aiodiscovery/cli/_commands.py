@@ -23,8 +23,9 @@ def run_command_line() -> int:
     """Run the command line of the process and return the exit status."""
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
-        if stream is None:  # closed by who started the process
-            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))
+        if stream is None:
+            # Closed by who started the process. Python closes the new one when it ends.
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115
         elif isinstance(stream, io.TextIOWrapper):
             # What the terminal or the pipe cannot show is no reason to fail.
             stream.reconfigure(errors="backslashreplace")
