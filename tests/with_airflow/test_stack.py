@@ -3,12 +3,13 @@
 import json
 import signal
 from dataclasses import dataclass, field
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
 import anyio
 import pytest
-from airflow_stack import Stack, kill, wait_until
+from airflow_stack import Stack
 
 import aiodiscovery
 from aiodiscovery.emulator import Emulator
@@ -24,7 +25,8 @@ class Story:
     """What was seen while fifty exports were started, waited for, taken over and ended."""
 
     started: tuple[str, ...] = ()
-    #: The ids in each call of the first triggerer, and of the one that took over.
+    #: The ids in each call, from when all tasks were taken up, by the first triggerer and by the
+    #: one that took over.
     first_calls: list[list[str]] = field(default_factory=list)
     second_calls: list[list[str]] = field(default_factory=list)
     state: str = ""
@@ -55,17 +57,19 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
         }
         settings = {"AIRFLOW_CONN_AWS_DEFAULT": json.dumps(connection)}
         home = tmp_path_factory.mktemp("airflow")
-        with Stack(home, Path(__file__).parent / "dags", settings) as stack:
-            tell_of_the_triggerers(told, stack, emulator)
-            tell_of_the_worker(told, stack, emulator)
+        try:
+            with Stack(home, Path(__file__).parent / "dags", settings) as stack:
+                tell_of_the_triggerers(told, stack, emulator)
+                tell_of_the_worker(told, stack, emulator)
+        finally:
+            signal.signal(signal.SIGTERM, before)
         told.logs = stack.logs()
-    signal.signal(signal.SIGTERM, before)
     return told
 
 
 def tell_of_the_triggerers(told: Story, stack: Stack, emulator: Emulator) -> None:
     run_id = stack.run("mapped_operator", {"agent_ids": [None] * COUNT})
-    wait_until(
+    stack.wait_until(
         lambda: (
             stack.count_tasks(run_id, "deferred") == COUNT or stack.count_tasks(run_id, "failed")
         ),
@@ -73,13 +77,17 @@ def tell_of_the_triggerers(told: Story, stack: Stack, emulator: Emulator) -> Non
     )
     told.started = emulator.export_ids
     first = stack.start_triggerer()
-    wait_until(lambda: len(calls(emulator)) >= ROUNDS, "the first triggerer waits")
+    stack.wait_until(
+        lambda: len(shared_calls(emulator)) >= ROUNDS, "the first triggerer waits for all"
+    )
+    told.first_calls = shared_calls(emulator)
     stack.start_triggerer()
-    kill(first)
-    told.first_calls = calls(emulator)
+    stack.kill(first)
     emulator.clear_requests()
-    wait_until(lambda: len(calls(emulator)) >= ROUNDS, "the second triggerer waits")
-    told.second_calls = calls(emulator)
+    stack.wait_until(
+        lambda: len(shared_calls(emulator)) >= ROUNDS, "the second triggerer waits for all"
+    )
+    told.second_calls = shared_calls(emulator)
     for export_id in emulator.export_ids:
         emulator.finish_export(export_id)
     told.state = stack.wait_for(run_id)
@@ -108,6 +116,12 @@ def calls(emulator: Emulator) -> list[list[str]]:
         for each in emulator.requests
         if each.operation == "DescribeExportTasks"
     ]
+
+
+def shared_calls(emulator: Emulator) -> list[list[str]]:
+    """Return the latest calls that asked for all: a triggerer takes the tasks up in turn."""
+    latest = takewhile(lambda each: len(each) == COUNT, reversed(calls(emulator)))
+    return list(latest)[::-1]
 
 
 def starts(emulator: Emulator) -> int:
