@@ -27,8 +27,15 @@ _PASSING_ERRORS = (
     ResponseParserError,
 )
 #: What aiobotocore's catch-all error has for a cause when the program is wrong, such as a client
-#: that was closed, and not the network.
-_FAULTS = (AssertionError, AttributeError, LookupError, RuntimeError, TypeError)
+#: that was closed or a CA bundle that is not there, and not the network.
+_FAULTS = (
+    AssertionError,
+    AttributeError,
+    FileNotFoundError,
+    LookupError,
+    RuntimeError,
+    TypeError,
+)
 #: What AWS services say, below status 500, when they are asked too often, and when a request
 #: should be tried again for another reason.
 _THROTTLING_CODES = frozenset(

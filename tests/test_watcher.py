@@ -885,6 +885,7 @@ def test_after_an_outage_another_one_is_backed_off_from_anew() -> None:
         ParamValidationError(report="wrong"),
         SSLError(endpoint_url="virtual", error=OSError("[SSL: CERTIFICATE_VERIFY_FAILED]")),
         HTTPClientError(error=RuntimeError("Session is closed")),
+        HTTPClientError(error=FileNotFoundError("of the CA bundle")),
     ],
     ids=lambda error: str(error)[-40:],
 )

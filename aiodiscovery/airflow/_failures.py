@@ -5,15 +5,28 @@ from botocore.exceptions import (
     ConnectTimeoutError,
     CredentialRetrievalError,
     EndpointConnectionError,
+    MetadataRetrievalError,
     ProxyConnectionError,
 )
 
-from .._failures import error_code, is_throttling, may_pass
+from .._failures import CALL_ERRORS, error_code, is_throttling, may_pass
 
-__all__ = ["describe", "is_final", "was_not_carried_out"]
+__all__ = ["ERRORS", "describe", "is_final", "was_not_carried_out"]
+
+#: What opening a client and calls raise. Settings that make no sense are ValueErrors, and those
+#: that botocore does not have TypeErrors.
+ERRORS = (*CALL_ERRORS, ValueError, TypeError)
 
 #: What the service says of a start until another export has ended, or a day.
 _LIMIT_CODES = frozenset({"ConflictErrorException", "OperationNotPermittedException"})
+#: There were no credentials to sign it with, or nothing to send it to.
+_NOTHING_SENT = (
+    ConnectTimeoutError,
+    CredentialRetrievalError,
+    EndpointConnectionError,
+    MetadataRetrievalError,
+    ProxyConnectionError,
+)
 
 
 def is_final(error: Exception) -> bool:
@@ -25,9 +38,7 @@ def is_final(error: Exception) -> bool:
 
 def was_not_carried_out(error: Exception) -> bool:
     """Say whether a request certainly had no effect, and may have one later."""
-    return is_throttling(error) or isinstance(
-        error, (ConnectTimeoutError, EndpointConnectionError, ProxyConnectionError)
-    )
+    return is_throttling(error) or isinstance(error, _NOTHING_SENT)
 
 
 def describe(error: Exception) -> str:

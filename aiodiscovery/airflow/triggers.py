@@ -9,20 +9,20 @@ from collections.abc import AsyncGenerator, AsyncIterator, Hashable, Iterable, M
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
-from botocore.exceptions import BotoCoreError, ClientError
 
 from .. import ExportWatcher
 from .._redaction import hide_signatures_in_logs
-from .._schedule import Schedule
+from .._schedule import Outage, Schedule
 from ..exceptions import (
     ExportFailedError,
     ExportNotFoundError,
     ExportTimeoutError,
     PollingError,
 )
-from ._failures import describe, is_final
+from ._failures import ERRORS, describe, is_final
 from ._shared import share
 from .hooks import DiscoveryHook
 
@@ -37,6 +37,9 @@ logger = logging.getLogger("aiodiscovery")
 _LAST_LOOK = 5.0
 #: For how many seconds credentials count as those that the connection has now.
 _FRESH = 60.0
+#: Until when no client is made, by what triggers have in common. It is there for as long as one of
+#: them is: all who cannot wait try again at the same time, and so with one client.
+_outages: "WeakValueDictionary[Hashable, Outage]" = WeakValueDictionary()
 
 
 class DiscoveryExportTrigger(BaseTrigger):
@@ -135,15 +138,22 @@ class DiscoveryExportTrigger(BaseTrigger):
             return self._timed_out(error.ended)
         except PollingError as error:
             return _payload("refused", {}, str(error))
-        except (BotoCoreError, ClientError, ValueError) as error:
+        except ERRORS as error:
             return _payload("refused", {}, f"there is no client for the service: {describe(error)}")
 
     async def _ended(self) -> "Mapping[str, ExportInfoTypeDef]":
         """Wait, through whatever client there is, and return what has ended."""
-        failures = 0
+        key = self._key()
+        outage = _outages.setdefault(key, Outage(Schedule(self.min_delay, self.max_delay)))
         while True:
+            pause = min(outage.paused_until - time.monotonic(), self._remaining())
+            if pause > 0:
+                await asyncio.sleep(pause)
+                continue
+            started = time.monotonic()
             try:
-                async with share(self._key(), self._open) as shared:
+                async with share(key, self._open) as shared:
+                    outage.note_success()
                     try:
                         return await self._wait_with(shared.value)
                     except PollingError:
@@ -151,20 +161,19 @@ class DiscoveryExportTrigger(BaseTrigger):
                             raise
                         # The credentials may have expired, or the connection been changed.
                         shared.retire()
-            except (BotoCoreError, ClientError, ValueError) as error:
+            except ERRORS as error:
                 # There is no client to ask with.
                 if is_final(error):
                     raise
                 if self._remaining() <= 0:
                     raise ExportTimeoutError(describe(error), {}, self.export_ids) from None
-                failures += 1
-                delay = Schedule(self.min_delay, self.max_delay).delay(failures, random.random())  # noqa: S311
+                now = time.monotonic()
+                outage.note_failure(started, now, random.random(), size=1, explained=True)  # noqa: S311
                 logger.warning(
                     "there is no client for the service, trying again in %.0f s: %s",
-                    delay,
+                    max(outage.paused_until - now, 0.0),
                     describe(error),
                 )
-                await asyncio.sleep(min(delay, self._remaining()))
 
     def _timed_out(self, ended: "Mapping[str, ExportInfoTypeDef]") -> dict[str, Any]:
         pending = [each for each in self.export_ids if each not in ended]

@@ -242,6 +242,45 @@ async def test_a_client_that_cannot_be_made_now_is_made_later(
     assert "what it printed" not in caplog.text
 
 
+async def test_all_who_cannot_make_a_client_try_again_together(
+    emulator: Emulator, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    export_ids = emulator.add_exports(20, status="IN_PROGRESS", duration=None)
+    tries = []
+    fetch = DiscoveryHook.get_async_conn
+
+    async def get_async_conn(hook: DiscoveryHook) -> Any:
+        tries.append(hook)
+        if len(caplog.records) < 5 * len(export_ids):
+            raise EndpointConnectionError(endpoint_url="https://sts.example")
+        return await fetch(hook)
+
+    monkeypatch.setattr(DiscoveryHook, "get_async_conn", get_async_conn)
+    caplog.set_level(logging.WARNING)
+    waits = [asyncio.create_task(fire(trigger_for(emulator, each))) for each in export_ids]
+    while set(export_ids) not in map(set, describe_calls(emulator)):
+        await asyncio.sleep(0.01)
+    for export_id in export_ids:
+        emulator.finish_export(export_id)
+    payloads = await asyncio.gather(*waits)
+
+    assert [each["status"] for each in payloads] == ["succeeded"] * 20
+    # One for all in each round, and not one for each.
+    assert len(tries) < 20
+
+
+@pytest.mark.parametrize(
+    "settings", [{"botocore_config": {"nonsense": 1}}, {"verify": "/there/is/no/such.pem"}]
+)
+async def test_settings_with_which_nothing_can_be_asked(settings: dict[str, Any]) -> None:
+    options = {"region_name": "us-west-2", "endpoint_url": "https://127.0.0.1:9", **settings}
+    trigger = DiscoveryExportTrigger(["export-1"], aws_conn_id=None, **options)
+
+    payload = await fire(trigger)
+
+    assert payload["status"] == "refused"
+
+
 async def test_a_client_that_cannot_be_made_is_not_waited_for_past_the_deadline(
     emulator: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
