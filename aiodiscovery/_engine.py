@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from aiobotocore.client import AioBaseClient
     from anyio.abc import TaskGroup
 
-__all__ = ["JobWatcher"]
+__all__ = ["JobWatcher", "check_delays"]
 
 logger = logging.getLogger("aiodiscovery")
 
@@ -74,16 +74,7 @@ class JobWatcher(Generic[Info, Update]):
         not_found_timeout: float = 60.0,
     ) -> None:
         check_client(client)
-        _check_number("min_delay", min_delay)
-        _check_number("max_delay", max_delay)
-        _check_number("not_found_timeout", not_found_timeout)
-        if not 0 < min_delay <= max_delay < math.inf:
-            raise ValueError(
-                "min_delay must be greater than 0, and max_delay at least min_delay and finite, "
-                f"not {min_delay!r} and {max_delay!r}"
-            )
-        if not_found_timeout < 0:
-            raise ValueError(f"not_found_timeout must be at least 0, not {not_found_timeout!r}")
+        check_delays(min_delay, max_delay, not_found_timeout)
         if type(max_concurrency) is not int or max_concurrency < 1:
             raise ValueError(
                 f"max_concurrency must be a whole number of at least 1, not {max_concurrency!r}"
@@ -530,6 +521,19 @@ class _Updates(PlainAsyncGenerator[Update]):
         # Left with `break`. Only noted: a collector may call this in any thread.
         if self._begun and not self._closed:
             self._watcher._drop(self._subscription)
+
+
+def check_delays(min_delay: float, max_delay: float, not_found_timeout: float) -> None:
+    _check_number("min_delay", min_delay)
+    _check_number("max_delay", max_delay)
+    _check_number("not_found_timeout", not_found_timeout)
+    if not 0 < min_delay <= max_delay < math.inf:
+        raise ValueError(
+            "min_delay must be greater than 0, and max_delay at least min_delay and finite, "
+            f"not {min_delay!r} and {max_delay!r}"
+        )
+    if not_found_timeout < 0:
+        raise ValueError(f"not_found_timeout must be at least 0, not {not_found_timeout!r}")
 
 
 def _check_number(name: str, value: Any) -> None:

@@ -2,8 +2,9 @@
 
 import asyncio
 import logging
+import random
 import time
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -11,12 +12,15 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
 from .. import describe_exports
 from .._redaction import hide_signatures_in_logs
+from .._schedule import Schedule
+from ._failures import ERRORS, describe, is_final
 from .hooks import DiscoveryHook
 from .triggers import DiscoveryExportTrigger, to_json
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
     from types_aiobotocore_discovery.client import ApplicationDiscoveryServiceClient
+    from types_aiobotocore_discovery.type_defs import ExportInfoTypeDef
 
 __all__ = ["DiscoveryTask", "Record", "seconds"]
 
@@ -24,6 +28,8 @@ logger = logging.getLogger("aiodiscovery")
 
 T = TypeVar("T")
 
+#: For how many seconds a worker makes a call again while it is told to come back later.
+_PATIENCE = 600.0
 #: Under which key Airflow keeps what a retry has to know.
 _KEY = "aiodiscovery"
 
@@ -46,6 +52,11 @@ class Record:
     def export_id(self) -> str | None:
         """The export that an earlier try has started."""
         return self._values.get("export_id")
+
+    @property
+    def asked(self) -> dict[str, str] | None:
+        """What that export was to hold."""
+        return self._values.get("asked")
 
     @property
     def was_cleared(self) -> bool:
@@ -108,22 +119,56 @@ class DiscoveryTask:
             not_found_timeout=self.not_found_timeout,
         )
 
-    def call(self, function: "Callable[[ApplicationDiscoveryServiceClient], Awaitable[T]]") -> T:
-        """Call a function with a client."""
+    def call(
+        self,
+        function: "Callable[[ApplicationDiscoveryServiceClient], Awaitable[T]]",
+        what: str,
+        may_repeat: Callable[[Exception], bool] = lambda error: True,
+    ) -> T:
+        """Call a function with a client, again for as long as that may help.
+
+        :param what: what it does, for messages.
+        :param may_repeat: whether it may be called again after an error that may pass.
+        :raises AirflowFailException: after an error that cannot.
+        """
         hide_signatures_in_logs()
+        schedule = Schedule(self.min_delay, self.max_delay)
+        give_up_at = time.monotonic() + _PATIENCE
+        attempt = 0
+        while True:
+            try:
+                return asyncio.run(self._call(function))
+            except ERRORS as error:
+                message = f"{what} failed: {describe(error)}"
+                if is_final(error):
+                    raise AirflowFailException(message) from None
+                attempt += 1
+                delay = schedule.delay(attempt, random.random())  # noqa: S311
+                if not may_repeat(error) or time.monotonic() + delay > give_up_at:
+                    # In place of the error itself: that of credentials may hold what is secret.
+                    raise AirflowException(message) from None
+                logger.warning("%s, trying again in %.0f s", message, delay)
+            time.sleep(delay)
 
-        async def main() -> T:
-            hook = DiscoveryHook(
-                aws_conn_id=self.aws_conn_id,
-                region_name=self.region_name,
-                verify=self.verify,
-                config=self.botocore_config,
-                endpoint_url=self.endpoint_url,
-            )
-            async with await hook.get_async_conn() as client:
-                return await function(client)
+    async def _call(
+        self, function: "Callable[[ApplicationDiscoveryServiceClient], Awaitable[T]]"
+    ) -> T:
+        hook = DiscoveryHook(
+            aws_conn_id=self.aws_conn_id,
+            region_name=self.region_name,
+            verify=self.verify,
+            config=self.botocore_config,
+            endpoint_url=self.endpoint_url,
+        )
+        async with await hook.get_async_conn() as client:
+            return await function(client)
 
-        return asyncio.run(main())
+    def describe(self, export_ids: Iterable[str]) -> "dict[str, ExportInfoTypeDef]":
+        """Ask the service what it knows of exports."""
+        ids = list(export_ids)
+        return self.call(
+            lambda client: describe_exports(client, ids), "asking the service for exports"
+        )
 
     def take(self, event: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
         """Return the ExportInfos that an event brings, or raise what it says."""
@@ -141,7 +186,7 @@ class DiscoveryTask:
 
     def _with_download_urls(self, exports: dict[str, Any]) -> dict[str, dict[str, Any]]:
         # Not through the event, which Airflow logs. And these work for longer.
-        infos = self.call(lambda client: describe_exports(client, exports))
+        infos = self.describe(exports)
         return {
             each: to_json(infos[each], include_download_url=True)
             if each in infos

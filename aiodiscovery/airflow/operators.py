@@ -1,19 +1,16 @@
 """The operator: starts an export and waits for it."""
 
 import logging
-import random
-import time
+import math
 from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
-from airflow.sdk.exceptions import AirflowFailException
-from botocore.exceptions import BotoCoreError, ClientError
 
-from .. import describe_exports, start_export
-from .._schedule import Schedule
-from ._failures import describe, is_final, was_not_carried_out
+from .. import start_export
+from .._engine import check_delays
+from ._failures import was_not_carried_out
 from ._tasks import DiscoveryTask, Record, seconds
 
 if TYPE_CHECKING:
@@ -24,9 +21,6 @@ if TYPE_CHECKING:
 __all__ = ["DiscoveryExportOperator"]
 
 logger = logging.getLogger("aiodiscovery")
-
-#: For how many seconds a worker tries to start an export while it is told to come back later.
-_START_TIMEOUT = 600.0
 
 
 class DiscoveryExportOperator(DiscoveryTask, BaseOperator):
@@ -44,14 +38,15 @@ class DiscoveryExportOperator(DiscoveryTask, BaseOperator):
     from another one, so a retry starts a second one.
 
     Clearing the task goes on with the export if that is still in progress, and starts a new one if
-    it has ended, or the service does not know it any more.
+    it has ended, the service does not know it any more, or what is asked for is another now.
 
     An export that FAILED fails the task with the service's message. That is not retried, because
     a retry goes on with the same export: clear the task to start another one. Nor is a request
     that the service refuses (authorization, home region, wrong parameters) or ``timeout``.
     Throttling, 5xx and broken connections fail no wait. While the service is too busy to start
-    the export, or cannot be reached, that is tried again for ten minutes; after that, and past
-    the service's limits for exports, the task fails and is retried as its ``retries`` say.
+    the export, or cannot be reached, that is tried again for ten minutes; after that, past the
+    service's limits for exports, and when the answer leaves open whether the export was started
+    (5xx), the task fails and is retried as its ``retries`` say.
 
     :param agent_id: the one agent whose data is exported; None: a summary of all servers.
         (templated, as is all up to ``endpoint_url``)
@@ -108,8 +103,12 @@ class DiscoveryExportOperator(DiscoveryTask, BaseOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if timeout is not None and not seconds(timeout) >= 0:
-            raise ValueError(f"timeout must be at least 0 seconds, or None, not {timeout!r}")
+        # Later it would be an error of a task whose export has been started.
+        if timeout is not None and not 0 <= seconds(timeout) < math.inf:
+            raise ValueError(
+                f"timeout must be at least 0 seconds and finite, or None, not {timeout!r}"
+            )
+        check_delays(min_delay, max_delay, not_found_timeout)
         self.agent_id = agent_id
         self.start_time = start_time
         self.end_time = end_time
@@ -129,16 +128,20 @@ class DiscoveryExportOperator(DiscoveryTask, BaseOperator):
     def execute(self, context: "Context") -> Any:
         """Start the export, unless an earlier try did, and defer the task."""
         record = Record(context)
-        export_id = record.export_id
-        if export_id is not None and record.was_cleared and not self._is_in_progress(export_id):
-            export_id = None
+        export_id, asked = record.export_id, self._asked()
+        if export_id is not None and record.was_cleared:
+            # Its templates, or the DAG, may be others than they were.
+            if record.asked != asked or not self._is_in_progress(export_id):
+                export_id = None
+        else:
+            asked = record.asked or asked
         if export_id is None:
-            export_id = self._start()
+            export_id = self.call(self._start, "starting the export", was_not_carried_out)
             logger.info("started export %s", export_id)
         else:
             logger.info("going on with export %s, which an earlier try started", export_id)
         deadline = record.deadline(self.timeout)
-        record.save(export_id=export_id, deadline=deadline)
+        record.save(export_id=export_id, asked=asked, deadline=deadline)
         if not self.wait:
             return export_id
         trigger = self.make_trigger([export_id], deadline)
@@ -149,30 +152,16 @@ class DiscoveryExportOperator(DiscoveryTask, BaseOperator):
         (info,) = self.take(event).values()
         return info
 
+    def _asked(self) -> dict[str, str]:
+        """Return what the export is to hold, as JSON has it."""
+        names = ("agent_id", "start_time", "end_time", "preferences")
+        return {name: str(getattr(self, name)) for name in names}
+
     def _is_in_progress(self, export_id: str) -> bool:
-        found = self.call(lambda client: describe_exports(client, [export_id]))
+        found = self.describe([export_id])
         return export_id in found and found[export_id]["exportStatus"] == "IN_PROGRESS"
 
-    def _start(self) -> str:
-        schedule = Schedule(self.min_delay, self.max_delay)
-        give_up_at = time.monotonic() + _START_TIMEOUT
-        attempt = 0
-        while True:
-            try:
-                return self.call(self._start_with)
-            except (BotoCoreError, ClientError, ValueError) as error:
-                reason = describe(error)
-                if is_final(error):
-                    message = f"the export cannot be started: {reason}"
-                    raise AirflowFailException(message) from None
-                attempt += 1
-                delay = schedule.delay(attempt, random.random())  # noqa: S311
-                if not was_not_carried_out(error) or time.monotonic() + delay > give_up_at:
-                    raise
-                logger.warning("not started yet, trying again in %.0f s: %s", delay, reason)
-            time.sleep(delay)
-
-    async def _start_with(self, client: "ApplicationDiscoveryServiceClient") -> str:
+    async def _start(self, client: "ApplicationDiscoveryServiceClient") -> str:
         return await start_export(
             client,
             agent_id=self.agent_id,

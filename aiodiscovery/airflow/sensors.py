@@ -5,9 +5,10 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseSensorOperator
-from airflow.sdk.exceptions import AirflowFailException, AirflowSensorTimeout
+from airflow.sdk.exceptions import AirflowFailException, AirflowSensorTimeout, AirflowSkipException
 
 from .._describe import check_ids
+from .._engine import check_delays
 from ._tasks import DiscoveryTask, Record
 
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ class DiscoveryExportSensor(DiscoveryTask, BaseSensorOperator):
         super().__init__(**kwargs)
         if (export_id is None) == (export_ids is None):
             raise ValueError("give either an export_id or export_ids")
+        check_delays(min_delay, max_delay, not_found_timeout)
         self.export_id = export_id
         self.export_ids = export_ids
         self.aws_conn_id = aws_conn_id
@@ -91,7 +93,9 @@ class DiscoveryExportSensor(DiscoveryTask, BaseSensorOperator):
         try:
             ids = check_ids([self.export_id] if self.export_ids is None else self.export_ids)
         except ValueError as error:
-            raise AirflowFailException(str(error)) from None
+            # As Airflow does with what a deferred sensor raises.
+            skips = self.soft_fail or self.never_fail
+            raise (AirflowSkipException if skips else AirflowFailException)(str(error)) from None
         if not ids:
             return {}
         record = Record(context)

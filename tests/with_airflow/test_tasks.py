@@ -9,19 +9,21 @@ from typing import Any
 
 import pytest
 from airflow.sdk.exceptions import (
+    AirflowException,
     AirflowFailException,
     AirflowSensorTimeout,
     AirflowSkipException,
     TaskDeferred,
 )
-from botocore.exceptions import ClientError
+from botocore.exceptions import CredentialRetrievalError
 
 from aiodiscovery.airflow import (
     DiscoveryExportOperator,
     DiscoveryExportSensor,
     DiscoveryExportTrigger,
+    DiscoveryHook,
 )
-from aiodiscovery.airflow import operators as module
+from aiodiscovery.airflow import _tasks as module
 from aiodiscovery.emulator import Emulator
 
 MakeOperator = Callable[..., DiscoveryExportOperator]
@@ -185,7 +187,7 @@ def test_a_cleared_task_starts_another_export_when_the_first_has_ended(
     assert retry.export_ids == second.export_ids
 
 
-@pytest.mark.parametrize("timeout", [-1, timedelta(seconds=-1), float("nan")])
+@pytest.mark.parametrize("timeout", [-1, timedelta(seconds=-1), float("nan"), float("inf")])
 def test_a_time_out_that_is_none_is_refused_when_the_dag_is_written(
     settings: dict[str, Any], timeout: Any
 ) -> None:
@@ -193,12 +195,51 @@ def test_a_time_out_that_is_none_is_refused_when_the_dag_is_written(
         DiscoveryExportOperator(timeout=timeout, **settings)
 
 
+@pytest.mark.parametrize("kind", [DiscoveryExportOperator, DiscoveryExportSensor])
+def test_delays_that_make_no_sense_are_refused_when_the_dag_is_written(
+    settings: dict[str, Any], kind: Any
+) -> None:
+    export = {"export_id": "export-1"} if kind is DiscoveryExportSensor else {}
+
+    with pytest.raises(ValueError, match="max_delay at least min_delay"):
+        kind(**export, **{**settings, "min_delay": 2, "max_delay": 1})
+
+
+def test_a_cleared_task_starts_another_export_when_another_is_asked_for(
+    emulator: Emulator, settings: dict[str, Any]
+) -> None:
+    emulator.plan_export(duration=None)
+    run = Run()
+    agent_id = "o-e4fa73126dd9c2e85"
+    first = run.execute(DiscoveryExportOperator(**settings))
+    retry = run.execute(DiscoveryExportOperator(agent_id=agent_id, **settings))
+    run.clear()
+
+    second = run.execute(DiscoveryExportOperator(agent_id=agent_id, **settings))
+
+    assert retry.export_ids == first.export_ids
+    assert second.export_ids != first.export_ids
+
+
+@pytest.mark.parametrize("setting", [{"nonsense": 1}, {"retries": {"mode": "odd"}}])
+def test_settings_that_botocore_does_not_have_fail_the_task_at_once(
+    settings: dict[str, Any], setting: dict[str, Any]
+) -> None:
+    settings["botocore_config"] = setting
+    operator = DiscoveryExportOperator(**settings)
+
+    with pytest.raises(AirflowFailException, match=r"nonsense|odd"):
+        operator.execute(Run().context)
+
+
 def test_what_makes_no_sense_fails_the_task_at_once(
     emulator: Emulator, settings: dict[str, Any]
 ) -> None:
     operator = DiscoveryExportOperator(agent_id="o-1", start_time="yesterday", **settings)
 
-    with pytest.raises(AirflowFailException, match=r"cannot be started: .*not 'yesterday'"):
+    with pytest.raises(
+        AirflowFailException, match=r"starting the export failed: .*not 'yesterday'"
+    ):
         operator.execute(Run().context)
 
     assert emulator.requests == ()
@@ -221,7 +262,7 @@ def test_what_was_signed_is_not_repeated(emulator: Emulator, settings: dict[str,
     with pytest.raises(AirflowFailException) as caught:
         DiscoveryExportOperator(**settings).execute(Run().context)
 
-    assert str(caught.value) == "the export cannot be started: InvalidSignatureException"
+    assert str(caught.value) == "starting the export failed: InvalidSignatureException"
     assert caught.value.__suppress_context__
 
 
@@ -233,15 +274,51 @@ def test_a_busy_service_is_asked_again(emulator: Emulator, settings: dict[str, A
     assert len(emulator.requests) == 4
 
 
+def test_without_credentials_just_now_nothing_was_started_and_it_is_tried_again(
+    emulator: Emulator, settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    errors = [CredentialRetrievalError(provider="process", error_msg="what it printed")] * 2
+    fetch = DiscoveryHook.get_async_conn
+
+    async def get_async_conn(hook: DiscoveryHook) -> Any:
+        if errors:
+            raise errors.pop()
+        return await fetch(hook)
+
+    monkeypatch.setattr(DiscoveryHook, "get_async_conn", get_async_conn)
+
+    Run().execute(DiscoveryExportOperator(**settings))
+
+    assert len(emulator.requests) == 1
+
+
+def test_what_a_source_of_credentials_says_is_not_repeated(
+    settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_PATIENCE", 0.0)
+
+    async def get_async_conn(hook: DiscoveryHook) -> Any:
+        raise CredentialRetrievalError(provider="process", error_msg="what it printed")
+
+    monkeypatch.setattr(DiscoveryHook, "get_async_conn", get_async_conn)
+
+    with pytest.raises(AirflowException) as caught:
+        DiscoveryExportOperator(**settings).execute(Run().context)
+
+    assert str(caught.value) == "starting the export failed: CredentialRetrievalError"
+    assert caught.value.__suppress_context__
+
+
 def test_a_service_that_stays_busy_leaves_it_to_the_retries(
     emulator: Emulator, settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "_START_TIMEOUT", 0.0)
+    monkeypatch.setattr(module, "_PATIENCE", 0.0)
     emulator.inject_throttling(calls=None)
 
-    with pytest.raises(ClientError, match="Throttling"):
+    with pytest.raises(AirflowException, match="Throttling") as caught:
         DiscoveryExportOperator(**settings).execute(Run().context)
 
+    assert not isinstance(caught.value, AirflowFailException)
     assert len(emulator.requests) == 1
 
 
@@ -250,9 +327,10 @@ def test_an_answer_that_tells_not_whether_it_started_is_not_asked_for_again(
 ) -> None:
     emulator.inject_error("InternalServerError", "Perhaps.", status=500, calls=None)
 
-    with pytest.raises(ClientError, match="Perhaps"):
+    with pytest.raises(AirflowException, match="Perhaps") as caught:
         DiscoveryExportOperator(**settings).execute(Run().context)
 
+    assert not isinstance(caught.value, AirflowFailException)
     assert len(emulator.requests) == 1
 
 
@@ -261,8 +339,10 @@ def test_a_limit_of_the_service_leaves_it_to_the_retries(
 ) -> None:
     emulator.inject_error("OperationNotPermittedException", "Two exports a day.")
 
-    with pytest.raises(ClientError, match="Two exports a day"):
+    with pytest.raises(AirflowException, match="Two exports a day") as caught:
         DiscoveryExportOperator(**settings).execute(Run().context)
+
+    assert not isinstance(caught.value, AirflowFailException)
 
 
 def test_the_operator_returns_the_export(settings: dict[str, Any]) -> None:
@@ -282,6 +362,29 @@ def test_the_download_url_is_there_for_those_who_ask(
 
     assert "X-Amz-Signature" in result["configurationsDownloadUrl"]
     assert json.loads(json.dumps(result)) == result
+
+
+def test_what_passes_while_the_download_url_is_fetched_is_waited_out(
+    emulator: Emulator, settings: dict[str, Any]
+) -> None:
+    export_id = emulator.add_export(duration=0)
+    emulator.inject_error("InternalServerError", "Later.", status=500, calls=3)
+    info = {"exportId": export_id, "exportStatus": "SUCCEEDED"}
+    operator = DiscoveryExportOperator(include_download_url=True, **settings)
+
+    result = operator.execute_complete(Run().context, event("succeeded", info))
+
+    assert "configurationsDownloadUrl" in result
+
+
+def test_a_service_that_refuses_the_download_url_fails_the_task_at_once(
+    emulator: Emulator, settings: dict[str, Any]
+) -> None:
+    emulator.inject_error("AuthorizationErrorException", "No.", calls=None)
+    operator = DiscoveryExportOperator(include_download_url=True, **settings)
+
+    with pytest.raises(AirflowFailException, match="AuthorizationErrorException: No"):
+        operator.execute_complete(Run().context, event("succeeded", SUCCEEDED))
 
 
 @pytest.mark.parametrize("status", ["failed", "not_found", "refused", "timeout"])
@@ -360,3 +463,13 @@ def test_a_soft_sensor_is_skipped(settings: dict[str, Any]) -> None:
             {"event": event("failed", FAILED, message="No data.")},
             Run().context,
         )
+
+
+@pytest.mark.parametrize("options", [{"soft_fail": True}, {"never_fail": True}])
+def test_a_soft_sensor_is_skipped_before_it_waits_too(
+    settings: dict[str, Any], options: dict[str, Any]
+) -> None:
+    sensor = DiscoveryExportSensor(export_id="", **settings, **options)
+
+    with pytest.raises(AirflowSkipException, match="export ids are strings"):
+        sensor.execute(Run().context)
