@@ -31,7 +31,8 @@ class DiscoveryExportSensor(DiscoveryTask, BaseSensorOperator):
     (authorization, home region, ...). None of these is retried, because a retry would find the
     same; ``soft_fail`` skips the task instead. Throttling, 5xx and broken connections fail nothing.
 
-    ``timeout`` counts from the first time the task is deferred. Neither a triggerer that takes over
+    ``timeout`` counts from the first time the task is deferred, and is a week unless Airflow's
+    ``[sensors] default_timeout`` says something else. Neither a triggerer that takes over
     nor a retry extends it; clearing the task does. ``poke_interval``, ``mode`` and the other
     settings of how a sensor pokes do nothing here.
 
