@@ -123,12 +123,13 @@ class DiscoveryTask:
         self,
         function: "Callable[[ApplicationDiscoveryServiceClient], Awaitable[T]]",
         what: str,
-        may_repeat: Callable[[Exception], bool] = lambda error: True,
+        may_repeat: Callable[[Exception], bool] | None = None,
     ) -> T:
         """Call a function with a client, again for as long as that may help.
 
         :param what: what it does, for messages.
-        :param may_repeat: whether it may be called again after an error that may pass.
+        :param may_repeat: whether it may be called again after an error that may pass; None: after
+            any. With it, nor does botocore repeat a request.
         :raises AirflowFailException: after an error that cannot.
         """
         hide_signatures_in_logs()
@@ -137,21 +138,25 @@ class DiscoveryTask:
         attempt = 0
         while True:
             try:
-                return asyncio.run(self._call(function))
+                return asyncio.run(self._call(function, once=may_repeat is not None))
             except ERRORS as error:
                 message = f"{what} failed: {describe(error)}"
                 if is_final(error):
                     raise AirflowFailException(message) from None
                 attempt += 1
                 delay = schedule.delay(attempt, random.random())  # noqa: S311
-                if not may_repeat(error) or time.monotonic() + delay > give_up_at:
+                may_not = may_repeat is not None and not may_repeat(error)
+                if may_not or time.monotonic() + delay > give_up_at:
                     # In place of the error itself: that of credentials may hold what is secret.
                     raise AirflowException(message) from None
                 logger.warning("%s, trying again in %.0f s", message, delay)
             time.sleep(delay)
 
     async def _call(
-        self, function: "Callable[[ApplicationDiscoveryServiceClient], Awaitable[T]]"
+        self,
+        function: "Callable[[ApplicationDiscoveryServiceClient], Awaitable[T]]",
+        *,
+        once: bool,
     ) -> T:
         hook = DiscoveryHook(
             aws_conn_id=self.aws_conn_id,
@@ -159,6 +164,7 @@ class DiscoveryTask:
             verify=self.verify,
             config=self.botocore_config,
             endpoint_url=self.endpoint_url,
+            once=once,
         )
         async with await hook.get_async_conn() as client:
             return await function(client)

@@ -35,7 +35,8 @@ class DiscoveryExportOperator(DiscoveryTask, BaseOperator):
     second one. What cannot be known: that an export was started whose id Airflow never got,
     because the worker, or its connection to the service or to Airflow's API, ended between the
     service's answer and the record of it. The service has no token that would tell such an export
-    from another one, so a retry starts a second one.
+    from another one, so a retry starts a second one. For the same reason botocore's own retries
+    are off for the start, whatever ``botocore_config`` says.
 
     Clearing the task goes on with the export if that is still in progress, and starts a new one if
     it has ended, the service does not know it any more, or what is asked for is another now.

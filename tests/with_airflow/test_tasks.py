@@ -322,9 +322,14 @@ def test_a_service_that_stays_busy_leaves_it_to_the_retries(
     assert len(emulator.requests) == 1
 
 
+@pytest.mark.parametrize(
+    "botocore_config",
+    [None, {"retries": {"max_attempts": 3}}, {"retries": {"mode": "standard"}, "read_timeout": 5}],
+)
 def test_an_answer_that_tells_not_whether_it_started_is_not_asked_for_again(
-    emulator: Emulator, settings: dict[str, Any]
+    emulator: Emulator, settings: dict[str, Any], botocore_config: dict[str, Any] | None
 ) -> None:
+    settings["botocore_config"] = botocore_config
     emulator.inject_error("InternalServerError", "Perhaps.", status=500, calls=None)
 
     with pytest.raises(AirflowException, match="Perhaps") as caught:
