@@ -55,7 +55,7 @@ class DiscoveryHook(AwsBaseHook):
             }
         if self.once:
             settings: Any = config.botocore_config or Config()
-            retries = {**(settings.retries or {}), "total_max_attempts": 1}
+            retries: Any = {**(settings.retries or {}), "total_max_attempts": 1}
             retries.pop("max_attempts", None)
             config.botocore_config = settings.merge(Config(retries=retries))
         return config
