@@ -42,7 +42,10 @@ async def start_export(
         one of the service's limits (two exports of agents a day, five at once) that is
         ``OperationNotPermittedException``.
 
-    If this is cancelled, the export may have been started.
+    If this is cancelled, the export may have been started. Where an answer is lost, botocore sends
+    the request again, as the client is configured, and the service may start another export: it
+    has nothing to tell that apart by. A client with
+    ``Config(retries={"total_max_attempts": 1})`` sends it once.
     """
     check_client(client)
     parameters: dict[str, Any] = {}

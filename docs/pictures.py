@@ -143,7 +143,7 @@ async def at_work(
         aiodiscovery.create_client(**emulator.client_kwargs) as client,
         anyio.create_task_group() as tasks,
     ):
-        tasks.start_soon(action, Work(Settings(), view, client))
+        tasks.start_soon(action, Work(Settings(), view, client, emulator.client_kwargs))
         yield
         tasks.cancel_scope.cancel()
 

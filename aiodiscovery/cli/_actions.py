@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import anyio
+from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
@@ -33,6 +34,8 @@ _DOWNLOADS = 4
 #: For how many seconds the service may not know an export that is watched, because somebody has
 #: started it just now, and one that was started here.
 _UNKNOWN, _UNKNOWN_LOCAL, _UNKNOWN_YET = 10.0, 0.5, 60.0
+#: A start that is sent again, because its answer was lost, starts another export.
+_ONCE = Config(retries={"total_max_attempts": 1})
 #: How many ids a command line that is proposed has at most.
 _PROPOSED_IDS = 5
 
@@ -102,7 +105,8 @@ async def start(
 ) -> int:
     """Start an export; if asked for, wait for it and download it."""
     work.advice = lambda: f"It may have been started: {work.settings.command('list')}"
-    export_id = await aiodiscovery.start_export(work.client, **parameters)
+    async with aiodiscovery.create_client(**work.client_kwargs, config=_ONCE) as client:
+        export_id = await aiodiscovery.start_export(client, **parameters)
     work.advice = lambda: f"Export {export_id} goes on: {_watch_command(work, (export_id,))}"
     work.view.started(export_id)
     if not wait:

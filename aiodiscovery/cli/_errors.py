@@ -85,6 +85,7 @@ _OF_THE_SERVICE = {
         "the service is asked too often ({code}). Try again in a minute",
     ),
 }
+_PERHAPS_STARTED = "See whether it has started the export nevertheless: aiodiscovery list"
 #: Parameters of the library that are options here.
 _PARAMETERS = re.compile(r"\b(agent_id|start_time|end_time|min_delay|max_delay|timeout)\b")
 _WRONG_PARAMETERS = ("InvalidParameterException", "InvalidParameterValueException")
@@ -177,6 +178,8 @@ def _explain_answer(error: ClientError) -> tuple[str, int]:
     details = error.response.get("Error", {})
     code, text = details.get("Code", "Unknown"), details.get("Message", "")
     status = WRONG_USE if code in _WRONG_PARAMETERS else FAILED
+    if error.operation_name == "StartExportTask" and code == "ServerInternalErrorException":
+        return ("the service has an error of its own. " + _PERHAPS_STARTED, status)
     known = _OF_THE_SERVICE.get(code, "the service answered {code}. --debug shows where")
     return (
         known.format(code=code, text=text.rstrip(". "), operation=error.operation_name),

@@ -5,7 +5,7 @@ import os
 import re
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -42,6 +42,8 @@ class Work:
     settings: Settings
     view: View
     client: "ApplicationDiscoveryServiceClient"
+    #: What the client was created with.
+    client_kwargs: Mapping[str, Any]
     #: What to say if the action is interrupted now.
     advice: Callable[[], str] = field(default=lambda: "")
 
@@ -94,7 +96,7 @@ async def _run(
         tasks.start_soon(view.keep_fresh)
         try:
             async with aiodiscovery.create_client(**client_kwargs) as client:
-                work = Work(settings, view, client)
+                work = Work(settings, view, client, client_kwargs)
                 status = await action(work)
         except Exception as caught:  # noqa: BLE001  # raised below, where no group wraps it
             error = caught

@@ -38,6 +38,16 @@ def test_it_prints_the_id_alone(emulator: Emulator) -> None:
     }
 
 
+def test_it_is_sent_once_whatever_becomes_of_the_answer(emulator: Emulator) -> None:
+    emulator.inject_server_error(calls=None, operation="StartExportTask")
+
+    done = run(emulator, "start")
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "See whether it has started the export nevertheless: aiodiscovery list" in done.stderr
+    assert len(emulator.requests) == 1
+
+
 def test_it_does_the_whole_job(emulator: Emulator, tmp_path: Path) -> None:
     with Running(
         emulator, "start", "--download", str(tmp_path), *FAST, "--output", "json"
