@@ -39,6 +39,11 @@ def oldest_dependencies(path: Path) -> Path:
     return path
 
 
+def forget(session: nox.Session) -> None:
+    """Uninstall the package: pip takes another wheel of the same version for the same."""
+    session.run("pip", "uninstall", "--quiet", "--yes", PYPROJECT["project"]["name"], silent=True)
+
+
 @nox.session
 def lint(session: nox.Session) -> None:
     """Check the style of the code."""
@@ -68,8 +73,7 @@ def tests(session: nox.Session, dependencies: str) -> None:
     constraints = []
     if dependencies == "oldest":
         constraints = ["-c", str(oldest_dependencies(Path(session.create_tmp()) / "oldest.txt"))]
-    # Built anew: pip takes a wheel of the same version for the same.
-    session.run("pip", "uninstall", "--quiet", "--yes", "aiodiscovery", silent=True)
+    forget(session)
     session.install(*constraints, ".[cli,download,examples,trio]", *group("tests"))
     session.env["COVERAGE_FILE"] = str(Path(session.create_tmp()) / ".coverage")
     session.run("coverage", "erase")
@@ -121,6 +125,6 @@ def wheel(session: nox.Session) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     session.run("python", "-m", "build", "--outdir", str(folder), silent=True)
     (built,) = folder.glob("*.whl")
-    session.install("--force-reinstall", "--no-deps", str(built))
+    forget(session)
     session.install(str(built))
     session.run("python", "-W", "error", "examples/list_exports.py", silent=True)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from ._paginator import get_paginator
+from ._paginator import check_count, get_paginator
 from ._query import MAX_IDS, MAX_PAGE_SIZE
 
 if TYPE_CHECKING:
@@ -28,10 +28,7 @@ async def describe_exports(
     :raises ValueError: if there is something else than export ids, ``max_concurrency`` is no whole
         number of at least 1, or the client is for another service.
     """
-    if type(max_concurrency) is not int or max_concurrency < 1:
-        raise ValueError(
-            f"max_concurrency must be a whole number of at least 1, not {max_concurrency!r}"
-        )
+    check_count("max_concurrency", max_concurrency)
     paginator = get_paginator(client, "describe_export_tasks")
     ids = check_ids(export_ids)
     if not ids:

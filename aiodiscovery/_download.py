@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 import anyio
 from anyio.to_thread import run_sync
 
-from ._paginator import check_client, get_paginator
+from ._describe import describe_exports
+from ._paginator import check_client
 from ._part import Part
 from ._redaction import hide_signatures_in_logs
 from .exceptions import DownloadError, ExportNotSucceededError
@@ -161,15 +162,12 @@ class _Link:
 
     async def renew(self) -> None:
         """Get a fresh URL."""
-        pages = get_paginator(self._client, "describe_export_tasks").paginate(
-            exportIds=[self.export_id]
-        )
-        infos = (await pages.build_full_result())["exportsInfo"]
-        if not infos:
+        info = (await describe_exports(self._client, [self.export_id])).get(self.export_id)
+        if info is None:
             raise DownloadError(
                 f"the service does not know export {self.export_id}", self.export_id
             )
-        self._take(infos[0])
+        self._take(info)
         if not self.url:
             message = f"the service has no download URL for export {self.export_id}"
             raise DownloadError(message, self.export_id)

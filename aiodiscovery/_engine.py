@@ -22,7 +22,7 @@ from ._failures import CALL_ERRORS, describe_error, is_throttling, may_pass
 from ._feature_ids import FeatureId
 from ._iterators import PlainAsyncGenerator
 from ._jobs import Info, JobKind, Update
-from ._paginator import check_client
+from ._paginator import check_client, check_count
 from ._schedule import Agenda, Outage, Schedule
 from ._subscription import Subscription
 from .exceptions import PollingError, WatcherClosedError, WatchError
@@ -75,10 +75,7 @@ class JobWatcher(Generic[Info, Update]):
     ) -> None:
         check_client(client)
         check_delays(min_delay, max_delay, not_found_timeout)
-        if type(max_concurrency) is not int or max_concurrency < 1:
-            raise ValueError(
-                f"max_concurrency must be a whole number of at least 1, not {max_concurrency!r}"
-            )
+        check_count("max_concurrency", max_concurrency)
         self._client = client
         self._schedule = Schedule(min_delay, max_delay)
         self._max_concurrency = max_concurrency
@@ -524,6 +521,7 @@ class _Updates(PlainAsyncGenerator[Update]):
 
 
 def check_delays(min_delay: float, max_delay: float, not_found_timeout: float) -> None:
+    """Raise ValueError if a watcher cannot wait so long."""
     _check_number("min_delay", min_delay)
     _check_number("max_delay", max_delay)
     _check_number("not_found_timeout", not_found_timeout)

@@ -187,6 +187,12 @@ def _take_id_chunks(parameters: dict[str, Any], ids_parameter: str | None) -> Id
     return IdChunks.of(ids_parameter, unique, MAX_IDS)
 
 
+def check_count(name: str, value: Any) -> None:
+    """Raise ValueError if that is no whole number of at least 1."""
+    if type(value) is not int or value < 1:
+        raise ValueError(f"{name} must be a whole number of at least 1, not {value!r}")
+
+
 def _whole_number(
     config: Mapping[str, Any], name: str, minimum: int, maximum: int | None
 ) -> int | None:
@@ -449,8 +455,7 @@ class PageIterator(Generic[PageT, ItemT]):
             time, at most.
         :raises ValueError: if ``pages`` is no whole number of at least 1.
         """
-        if type(pages) is not int or pages < 1:
-            raise ValueError(f"pages must be a whole number of at least 1, not {pages!r}")
+        check_count("pages", pages)
         return ReadAhead(self._query, self._latest, pages)
 
     def _iterate(

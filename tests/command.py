@@ -7,13 +7,12 @@ import select
 import signal
 import subprocess
 import sys
-import time
 from types import TracebackType
 from typing import Any, Self
 
 from aiodiscovery.emulator import Emulator
 
-__all__ = ["Running", "environment", "json_lines", "run", "wait_until"]
+__all__ = ["Running", "environment", "json_lines", "run"]
 
 COMMAND = (sys.executable, "-W", "error", "-m", "aiodiscovery.cli")
 #: How long anything may take before a test gives up, in seconds.
@@ -158,9 +157,3 @@ class Running:
             if not data:
                 self._open.discard(descriptor)
         return True
-
-
-def wait_until(condition: Any, process: subprocess.Popen[bytes]) -> None:
-    while not condition():
-        assert process.poll() is None or condition()
-        time.sleep(0.002)

@@ -7,9 +7,9 @@ import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
+from processes import has_size, wait_until
 
 from aiodiscovery.emulator import Emulator
 
@@ -45,18 +45,8 @@ def start() -> Iterator[Start]:
         yield start
 
 
-def wait_until(condition: Callable[[], Any], process: subprocess.Popen[bytes]) -> None:
-    while not condition():
-        assert process.poll() is None or condition()
-        time.sleep(0.002)
-
-
 def has_downloads(emulator: Emulator, count: int) -> bool:
     return len(emulator.downloads) >= count
-
-
-def has_size(path: Path, size: int) -> bool:
-    return path.exists() and path.stat().st_size >= size
 
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])

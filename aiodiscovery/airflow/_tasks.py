@@ -14,7 +14,7 @@ from .. import describe_exports
 from .._redaction import hide_signatures_in_logs
 from .._schedule import Schedule
 from ._failures import ERRORS, describe, is_final
-from .hooks import DiscoveryHook
+from ._settings import Settings
 from .triggers import DiscoveryExportTrigger, to_json
 
 if TYPE_CHECKING:
@@ -78,18 +78,10 @@ class Record:
             self._store.set(_KEY, self._values)
 
 
-class DiscoveryTask:
+class DiscoveryTask(Settings):
     """The settings of a task, its trigger, and what becomes of the trigger's event."""
 
-    aws_conn_id: str | None
-    region_name: str | None
-    verify: bool | str | None
-    botocore_config: dict[str, Any] | None
-    endpoint_url: str | None
     include_download_url: bool
-    min_delay: float
-    max_delay: float
-    not_found_timeout: float
     #: What ends a task whose time is up.
     timeout_error: type[AirflowException] = AirflowFailException
 
@@ -106,18 +98,7 @@ class DiscoveryTask:
         self, export_ids: Sequence[str], deadline: float | None
     ) -> DiscoveryExportTrigger:
         """Make what waits while the task is deferred."""
-        return DiscoveryExportTrigger(
-            export_ids,
-            deadline,
-            aws_conn_id=self.aws_conn_id,
-            region_name=self.region_name,
-            verify=self.verify,
-            botocore_config=self.botocore_config,
-            endpoint_url=self.endpoint_url,
-            min_delay=self.min_delay,
-            max_delay=self.max_delay,
-            not_found_timeout=self.not_found_timeout,
-        )
+        return DiscoveryExportTrigger(export_ids, deadline, **self.settings())
 
     def call(
         self,
@@ -158,15 +139,7 @@ class DiscoveryTask:
         *,
         once: bool,
     ) -> T:
-        hook = DiscoveryHook(
-            aws_conn_id=self.aws_conn_id,
-            region_name=self.region_name,
-            verify=self.verify,
-            config=self.botocore_config,
-            endpoint_url=self.endpoint_url,
-            once=once,
-        )
-        async with await hook.get_async_conn() as client:
+        async with await self.hook(once=once).get_async_conn() as client:
             return await function(client)
 
     def describe(self, export_ids: Iterable[str]) -> "dict[str, ExportInfoTypeDef]":

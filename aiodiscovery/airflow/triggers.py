@@ -23,8 +23,8 @@ from ..exceptions import (
     PollingError,
 )
 from ._failures import ERRORS, describe, is_final
+from ._settings import Settings
 from ._shared import share
-from .hooks import DiscoveryHook
 
 if TYPE_CHECKING:
     from types_aiobotocore_discovery.type_defs import ExportInfoTypeDef
@@ -42,7 +42,7 @@ _FRESH = 60.0
 _outages: "WeakValueDictionary[Hashable, Outage]" = WeakValueDictionary()
 
 
-class DiscoveryExportTrigger(BaseTrigger):
+class DiscoveryExportTrigger(Settings, BaseTrigger):
     """Wait until exports have ended.
 
     All triggers of a triggerer with the same connection, region, endpoint and delays wait through
@@ -102,7 +102,7 @@ class DiscoveryExportTrigger(BaseTrigger):
         """Return what makes the same trigger in another process."""
         return (
             "aiodiscovery.airflow.triggers.DiscoveryExportTrigger",
-            {"export_ids": self.export_ids, "deadline": self.deadline, **self._settings()},
+            {"export_ids": self.export_ids, "deadline": self.deadline, **self.settings()},
         )
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
@@ -110,21 +110,9 @@ class DiscoveryExportTrigger(BaseTrigger):
         hide_signatures_in_logs()
         yield TriggerEvent(await self._wait())  # type: ignore[no-untyped-call]
 
-    def _settings(self) -> dict[str, Any]:
-        """Return what triggers have in common that share a watcher."""
-        return {
-            "aws_conn_id": self.aws_conn_id,
-            "region_name": self.region_name,
-            "verify": self.verify,
-            "botocore_config": self.botocore_config,
-            "endpoint_url": self.endpoint_url,
-            "min_delay": self.min_delay,
-            "max_delay": self.max_delay,
-            "not_found_timeout": self.not_found_timeout,
-        }
-
     def _key(self) -> Hashable:
-        return json.dumps(self._settings(), sort_keys=True)
+        """Return what triggers have in common that share a watcher."""
+        return json.dumps(self.settings(), sort_keys=True)
 
     async def _wait(self) -> dict[str, Any]:
         """Wait, and return the event's payload."""
@@ -194,15 +182,8 @@ class DiscoveryExportTrigger(BaseTrigger):
 
     @asynccontextmanager
     async def _open(self) -> AsyncGenerator[ExportWatcher]:
-        hook = DiscoveryHook(
-            aws_conn_id=self.aws_conn_id,
-            region_name=self.region_name,
-            verify=self.verify,
-            config=self.botocore_config,
-            endpoint_url=self.endpoint_url,
-        )
         # In a thread: whom it asks, for the connection and a role, would hold everybody up.
-        client_context = await hook.get_async_conn()
+        client_context = await self.hook().get_async_conn()
         async with (
             client_context as client,
             ExportWatcher(

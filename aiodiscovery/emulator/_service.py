@@ -319,11 +319,9 @@ class Service:
         visibility_delay: float = 0.0,
     ) -> str:
         """Add an export; see :meth:`Emulator.add_export`."""
-        duration = self._export_duration if duration is ... else duration
-        _not_negative(duration=duration, visibility_delay=visibility_delay)
-        now = self._clock()
+        _not_negative(visibility_delay=visibility_delay)
+        now, _, ends = self._times(duration)
         if status == "IN_PROGRESS":
-            ends = None if duration is None else now + duration
             outcome, message = _outcome(fail_with)
         else:
             ends, outcome = now, status
@@ -348,9 +346,7 @@ class Service:
         truncated: bool = False,
     ) -> None:
         """Say how the next export goes; see :meth:`Emulator.plan_export`."""
-        duration = self._export_duration if duration is ... else duration
-        _not_negative(duration=duration)
-        self._plans.append(_Plan(duration, fail_with, truncated))
+        self._plans.append(_Plan(self._duration(duration), fail_with, truncated))
 
     def set_export_status(
         self, export_id: str, status: str, message: str | None = None, *, truncated: bool = False
@@ -436,10 +432,14 @@ class Service:
         self, duration: float | EllipsisType | None = ...
     ) -> tuple[float, float, float | None]:
         """Return when a task starts, becomes visible and ends."""
-        duration = self._export_duration if duration is ... else duration
-        _not_negative(duration=duration)
+        duration = self._duration(duration)
         now = self._clock()
         return now, now + self._visibility_delay, None if duration is None else now + duration
+
+    def _duration(self, duration: float | EllipsisType | None) -> float | None:
+        duration = self._export_duration if duration is ... else duration
+        _not_negative(duration=duration)
+        return duration
 
     # The operations.
 

@@ -6,7 +6,8 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from command import Running, json_lines, run, wait_until
+from command import Running, json_lines, run
+from processes import has_size, wait_until
 
 from aiodiscovery.emulator import Emulator
 
@@ -20,10 +21,6 @@ needs_signals = pytest.mark.skipif(sys.platform == "win32", reason="Windows has 
 def archives() -> Iterator[Emulator]:
     with Emulator(exports=0, archive_size=SIZE) as emulator:
         yield emulator
-
-
-def has_size(path: Path, size: int) -> bool:
-    return path.exists() and path.stat().st_size >= size
 
 
 def test_what_fails_keeps_none_of_the_others_back(archives: Emulator, tmp_path: Path) -> None:

@@ -1,0 +1,38 @@
+"""What tasks and triggers are told of the service and of the waiting."""
+
+from typing import Any
+
+from .hooks import DiscoveryHook
+
+__all__ = ["Settings"]
+
+
+class Settings:
+    """The settings of a task, which are those of its trigger too."""
+
+    aws_conn_id: str | None
+    region_name: str | None
+    verify: bool | str | None
+    botocore_config: dict[str, Any] | None
+    endpoint_url: str | None
+    min_delay: float
+    max_delay: float
+    not_found_timeout: float
+
+    def settings(self) -> dict[str, Any]:
+        """Return all of them, by name."""
+        return {name: getattr(self, name) for name in Settings.__annotations__}
+
+    def hook(self, *, once: bool = False) -> DiscoveryHook:
+        """Make what connects to the service.
+
+        :param once: whether a request is sent once only.
+        """
+        return DiscoveryHook(
+            aws_conn_id=self.aws_conn_id,
+            region_name=self.region_name,
+            verify=self.verify,
+            config=self.botocore_config,
+            endpoint_url=self.endpoint_url,
+            once=once,
+        )
