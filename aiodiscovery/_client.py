@@ -6,9 +6,11 @@ from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from aiobotocore.client import AioBaseClient
 from aiobotocore.config import AioConfig
 from aiobotocore.httpxsession import HttpxSession
 from aiobotocore.session import AioSession, get_session
+from botocore.client import BaseClient
 from botocore.config import Config
 from botocore.exceptions import ConnectionClosedError, HTTPClientError
 
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from botocore.awsrequest import AWSPreparedRequest
     from types_aiobotocore_discovery.client import ApplicationDiscoveryServiceClient
 
-__all__ = ["create_client"]
+__all__ = ["check_client", "create_client"]
 
 
 @asynccontextmanager
@@ -71,6 +73,18 @@ async def create_client(
     open_client: Any = with_fast_parser(session).create_client
     async with open_client("discovery", config=config, **kwargs) as client:
         yield client
+
+
+def check_client(client: Any) -> None:
+    """Raise ValueError unless this is an aiobotocore client for the service."""
+    if isinstance(client, BaseClient) and not isinstance(client, AioBaseClient):
+        raise ValueError(  # noqa: TRY004  # the wrong client of the right kind
+            "the client is a blocking one of botocore or boto3; "
+            "aiodiscovery.create_client() gives an asynchronous one"
+        )
+    service_name = client.meta.service_model.service_name
+    if service_name != "discovery":
+        raise ValueError(f"the client must be one for 'discovery', not for {service_name!r}")
 
 
 def _runs_on_trio() -> bool:

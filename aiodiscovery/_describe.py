@@ -1,16 +1,17 @@
 """Many exports at once, by their ids."""
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from ._paginator import check_count, get_paginator
+from ._checks import check_count, check_ids
+from ._paginator import get_paginator
 from ._query import MAX_IDS, MAX_PAGE_SIZE
 
 if TYPE_CHECKING:
     from aiobotocore.client import AioBaseClient
     from types_aiobotocore_discovery.type_defs import ExportInfoTypeDef
 
-__all__ = ["check_ids", "describe_exports"]
+__all__ = ["describe_exports"]
 
 
 async def describe_exports(
@@ -40,17 +41,3 @@ async def describe_exports(
         async with pages.prefetch(max_concurrency) as ahead:
             found = {info["exportId"]: info async for info in ahead.items()}
     return {each: found[each] for each in ids if each in found}
-
-
-def check_ids(given: Iterable[Any], noun: str = "export") -> tuple[str, ...]:
-    """Return the ids, each once; raise ValueError if there is something else among them."""
-    if isinstance(given, str) or not isinstance(given, Iterable):
-        raise ValueError(f"{noun} ids must be several, not one {type(given).__name__}")  # noqa: TRY004
-    ids = tuple(given)
-    for each in ids:
-        # The service refuses a whole request for one id that is none.
-        if not isinstance(each, str) or not 0 < len(each) <= 200 or any(map(str.isspace, each)):
-            raise ValueError(
-                f"{noun} ids are strings of 1 to 200 characters without spaces, not {each!r}"
-            )
-    return tuple(dict.fromkeys(ids))

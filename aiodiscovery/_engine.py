@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self
 
 import anyio
 
-from ._background import leave
-from ._describe import check_ids
+from ._asynctools import PlainAsyncGenerator, leave
+from ._backoff import Schedule
+from ._checks import check_count, check_ids
+from ._client import check_client
 from ._failures import CALL_ERRORS, describe_error, is_throttling, may_pass
 from ._feature_ids import FeatureId
-from ._iterators import PlainAsyncGenerator
 from ._jobs import Info, JobKind, Update
-from ._paginator import check_client, check_count
-from ._schedule import Agenda, Outage, Schedule
+from ._schedule import Agenda, Outage
 from ._subscription import Subscription
 from .exceptions import PollingError, WatcherClosedError, WatchError
 

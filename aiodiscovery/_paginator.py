@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeVar, overload
 import jmespath
 from aiobotocore.client import AioBaseClient
 from anyio import BusyResourceError, create_task_group
-from botocore.client import BaseClient
 from botocore.exceptions import OperationNotPageableError
 
-from ._background import leave
-from ._iterators import PlainAsyncGenerator
+from ._asynctools import PlainAsyncGenerator, leave
+from ._checks import check_count
+from ._client import check_client
 from ._query import MAX_IDS, MAX_PAGE_SIZE, Operation, Page, Query
 from ._resume_token import BEGINNING, IdChunks, Position, read_resume_token
 from ._sources import AheadSource, DirectSource, PageSource
@@ -91,18 +91,6 @@ def get_paginator(client: AioBaseClient, operation_name: str) -> Any:
     if operation is None:
         raise OperationNotPageableError(operation_name=operation_name)
     return Paginator(getattr(client, operation_name), operation)
-
-
-def check_client(client: Any) -> None:
-    """Raise ValueError unless this is an aiobotocore client for the service."""
-    if isinstance(client, BaseClient) and not isinstance(client, AioBaseClient):
-        raise ValueError(  # noqa: TRY004  # the wrong client of the right kind
-            "the client is a blocking one of botocore or boto3; "
-            "aiodiscovery.create_client() gives an asynchronous one"
-        )
-    service_name = client.meta.service_model.service_name
-    if service_name != "discovery":
-        raise ValueError(f"the client must be one for 'discovery', not for {service_name!r}")
 
 
 class Paginator:
@@ -185,12 +173,6 @@ def _take_id_chunks(parameters: dict[str, Any], ids_parameter: str | None) -> Id
         return None
     del parameters[ids_parameter]
     return IdChunks.of(ids_parameter, unique, MAX_IDS)
-
-
-def check_count(name: str, value: Any) -> None:
-    """Raise ValueError if that is no whole number of at least 1."""
-    if type(value) is not int or value < 1:
-        raise ValueError(f"{name} must be a whole number of at least 1, not {value!r}")
 
 
 def _whole_number(

@@ -19,9 +19,9 @@ import anyio
 import httpx2
 from anyio.to_thread import run_sync
 
+from ._backoff import Schedule
 from ._part import Part
 from ._redaction import hide_signatures
-from ._schedule import Schedule
 from .exceptions import DownloadError
 
 __all__ = ["TIMEOUT", "Transfer"]

@@ -15,8 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import aiodiscovery
+from aiodiscovery._backoff import Schedule
 from aiodiscovery._part import find_flaw
-from aiodiscovery._schedule import Schedule
 from aiodiscovery.emulator import Emulator
 
 pytest.importorskip("httpx2")

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
 from .. import describe_exports
+from .._backoff import Schedule
 from .._redaction import hide_signatures_in_logs
-from .._schedule import Schedule
 from ._failures import ERRORS, describe, is_final
 from ._settings import Settings
 from .triggers import DiscoveryExportTrigger, to_json

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseSensorOperator
 from airflow.sdk.exceptions import AirflowFailException, AirflowSensorTimeout, AirflowSkipException
 
-from .._describe import check_ids
+from .._checks import check_ids
 from .._engine import check_delays
 from ._tasks import DiscoveryTask, Record
 

@@ -14,8 +14,9 @@ from weakref import WeakValueDictionary
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from .. import ExportWatcher
+from .._backoff import Schedule
 from .._redaction import hide_signatures_in_logs
-from .._schedule import Outage, Schedule
+from .._schedule import Outage
 from ..exceptions import (
     ExportFailedError,
     ExportNotFoundError,

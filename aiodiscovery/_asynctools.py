@@ -1,11 +1,15 @@
-"""What the package's asynchronous iterators have in common."""
+"""What asyncio and trio need alike: iterators without finalizers, and tasks beside a block."""
 
 from abc import abstractmethod
 from collections.abc import AsyncGenerator
+from contextlib import suppress
 from types import TracebackType
 from typing import TypeVar
 
-__all__ = ["PlainAsyncGenerator"]
+import anyio
+from anyio.abc import TaskGroup
+
+__all__ = ["PlainAsyncGenerator", "leave"]
 
 T = TypeVar("T")
 
@@ -44,3 +48,22 @@ class PlainAsyncGenerator(AsyncGenerator[T, None]):
         if not isinstance(val, BaseException):
             val = typ() if val is None else typ(val)
         raise val.with_traceback(tb)
+
+
+async def leave(
+    tasks: TaskGroup,
+    exc_type: type[BaseException] | None,
+    exc: BaseException | None,
+    traceback: TracebackType | None,
+) -> bool | None:
+    """Cancel the tasks and leave their group, from the ``__aexit__()`` of what entered it.
+
+    An exception of the block leaves it as it is: a task group that sees one wraps it.
+    """
+    tasks.cancel_scope.cancel()
+    if exc is None or isinstance(exc, anyio.get_cancelled_exc_class()):
+        return await tasks.__aexit__(exc_type, exc, traceback)
+    # Nor does a cancellation that comes meanwhile take its place.
+    with suppress(anyio.get_cancelled_exc_class()):
+        await tasks.__aexit__(None, None, None)
+    return False

@@ -1,0 +1,26 @@
+"""Checks of what callers give: each raises a ValueError that says what is allowed."""
+
+from collections.abc import Iterable
+from typing import Any
+
+__all__ = ["check_count", "check_ids"]
+
+
+def check_count(name: str, value: Any) -> None:
+    """Raise ValueError if that is no whole number of at least 1."""
+    if type(value) is not int or value < 1:
+        raise ValueError(f"{name} must be a whole number of at least 1, not {value!r}")
+
+
+def check_ids(given: Iterable[Any], noun: str = "export") -> tuple[str, ...]:
+    """Return the ids, each once; raise ValueError if there is something else among them."""
+    if isinstance(given, str) or not isinstance(given, Iterable):
+        raise ValueError(f"{noun} ids must be several, not one {type(given).__name__}")  # noqa: TRY004
+    ids = tuple(given)
+    for each in ids:
+        # The service refuses a whole request for one id that is none.
+        if not isinstance(each, str) or not 0 < len(each) <= 200 or any(map(str.isspace, each)):
+            raise ValueError(
+                f"{noun} ids are strings of 1 to 200 characters without spaces, not {each!r}"
+            )
+    return tuple(dict.fromkeys(ids))
