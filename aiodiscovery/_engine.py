@@ -17,11 +17,16 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self
 import anyio
 
 from ._asynctools import PlainAsyncGenerator, leave
-from ._backoff import Schedule
 from ._checks import check_count, check_ids
-from ._client import check_client
-from ._failures import CALL_ERRORS, describe_error, is_throttling, may_pass
-from ._feature_ids import FeatureId
+from ._client import (
+    CALL_ERRORS,
+    FeatureId,
+    Schedule,
+    check_client,
+    describe_error,
+    is_throttling,
+    may_pass,
+)
 from ._jobs import Info, JobKind, Update
 from ._schedule import Agenda, Outage
 from ._subscription import Subscription

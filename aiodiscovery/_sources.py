@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import anyio
 
-from ._feature_ids import FeatureId
+from ._client import FeatureId
 from ._query import MAX_PAGE_SIZE, Page, Query
 from ._resume_token import Position
 from .exceptions import PaginationLoopError

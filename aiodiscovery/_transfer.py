@@ -19,7 +19,7 @@ import anyio
 import httpx2
 from anyio.to_thread import run_sync
 
-from ._backoff import Schedule
+from ._client import Schedule
 from ._part import Part
 from ._redaction import hide_signatures
 from .exceptions import DownloadError

@@ -26,7 +26,7 @@ import trio
 from trio.testing import MockClock
 
 import aiodiscovery
-from aiodiscovery._backoff import Schedule
+from aiodiscovery._client.backoff import Schedule
 
 SEED = 20261124
 MEDIAN_DURATION = 20 * 60.0

@@ -21,7 +21,7 @@ from aiobotocore.session import AioSession
 from botocore.exceptions import ClientError
 
 import aiodiscovery
-from aiodiscovery._backoff import Schedule
+from aiodiscovery._client.backoff import Schedule
 from aiodiscovery.emulator import Emulator
 
 if TYPE_CHECKING:

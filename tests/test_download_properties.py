@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import aiodiscovery
-from aiodiscovery._backoff import Schedule
+from aiodiscovery._client.backoff import Schedule
 from aiodiscovery._part import find_flaw
 from aiodiscovery.emulator import Emulator
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aiodiscovery._backoff import Schedule
+from aiodiscovery._client.backoff import Schedule
 from aiodiscovery._schedule import Agenda
 
 seconds = st.floats(0.001, 10_000)

@@ -9,7 +9,7 @@ from botocore.exceptions import (
     ProxyConnectionError,
 )
 
-from .._failures import CALL_ERRORS, error_code, is_throttling, may_pass
+from .._client import CALL_ERRORS, error_code, is_throttling, may_pass
 
 __all__ = ["ERRORS", "describe", "is_final", "was_not_carried_out"]
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
 from .. import describe_exports
-from .._backoff import Schedule
+from .._client import Schedule
 from .._redaction import hide_signatures_in_logs
 from ._failures import ERRORS, describe, is_final
 from ._settings import Settings

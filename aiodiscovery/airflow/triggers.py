@@ -14,7 +14,7 @@ from weakref import WeakValueDictionary
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from .. import ExportWatcher
-from .._backoff import Schedule
+from .._client import Schedule
 from .._redaction import hide_signatures_in_logs
 from .._schedule import Outage
 from ..exceptions import (

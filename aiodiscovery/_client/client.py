@@ -14,7 +14,7 @@ from botocore.client import BaseClient
 from botocore.config import Config
 from botocore.exceptions import ConnectionClosedError, HTTPClientError
 
-from ._parser import with_fast_parser
+from .parser import with_fast_parser
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator

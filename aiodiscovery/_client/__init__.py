@@ -1,0 +1,18 @@
+"""How the service is called: clients, their answers and failures, and when to try again."""
+
+from .backoff import Schedule
+from .client import check_client, create_client
+from .failures import CALL_ERRORS, describe_error, error_code, is_throttling, may_pass
+from .feature_ids import FeatureId
+
+__all__ = [
+    "CALL_ERRORS",
+    "FeatureId",
+    "Schedule",
+    "check_client",
+    "create_client",
+    "describe_error",
+    "error_code",
+    "is_throttling",
+    "may_pass",
+]
