@@ -1,10 +1,16 @@
 """Read the AWS Application Discovery Service from asynchronous programs."""
 
 from ._client import create_client
-from ._describe import describe_exports
 from ._download import DownloadedExport, download_export
 from ._jobs import ExportUpdate, JobUpdate
-from ._paginator import PageIterator, Paginator, ReadAhead, ResumableIterator, get_paginator
+from ._listing import (
+    PageIterator,
+    Paginator,
+    ReadAhead,
+    ResumableIterator,
+    describe_exports,
+    get_paginator,
+)
 from ._start import start_export
 from ._watcher import BatchDeleteWatcher, ExportWatcher, ImportWatcher, wait_for_exports
 from .exceptions import (

@@ -18,7 +18,7 @@ import anyio
 from anyio.to_thread import run_sync
 
 from ._client import check_client
-from ._describe import describe_exports
+from ._listing import describe_exports
 from ._part import Part
 from ._redaction import hide_signatures_in_logs
 from .exceptions import DownloadError, ExportNotSucceededError

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self
 import anyio
 
 from ._asynctools import PlainAsyncGenerator, leave
-from ._checks import check_count, check_ids
 from ._client import (
     CALL_ERRORS,
     FeatureId,
@@ -28,6 +27,7 @@ from ._client import (
     may_pass,
 )
 from ._jobs import Info, JobKind, Update
+from ._listing import check_count, check_ids
 from ._schedule import Agenda, Outage
 from ._subscription import Subscription
 from .exceptions import PollingError, WatcherClosedError, WatchError

@@ -6,9 +6,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from botocore.exceptions import ClientError
 
-from ._describe import describe_exports
-from ._paginator import get_paginator
-from ._query import MAX_IDS, MAX_PAGE_SIZE
+from ._listing import MAX_IDS, MAX_PAGE_SIZE, describe_exports, get_paginator
 from .exceptions import (
     ExportFailedError,
     ExportNotFoundError,

@@ -16,7 +16,7 @@ from hashlib import sha256
 from json.encoder import encode_basestring_ascii
 from typing import NamedTuple
 
-from .exceptions import InvalidResumeTokenError
+from ..exceptions import InvalidResumeTokenError
 
 __all__ = ["BEGINNING", "IdChunks", "Position", "read_resume_token", "write_resume_token"]
 

@@ -24,7 +24,8 @@ from types_aiobotocore_discovery.type_defs import (
     ListConfigurationsResponseTypeDef,
 )
 
-from ._paginator import PageIterator, Paginator
+from .pages import PageIterator
+from .paginator import Paginator
 
 class DescribeAgentsPage(DescribeAgentsResponseTypeDef):
     NextToken: NotRequired[str]

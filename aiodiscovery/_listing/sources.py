@@ -7,10 +7,10 @@ from typing import Any, Protocol
 
 import anyio
 
-from ._client import FeatureId
-from ._query import MAX_PAGE_SIZE, Page, Query
-from ._resume_token import Position
-from .exceptions import PaginationLoopError
+from .._client import FeatureId
+from ..exceptions import PaginationLoopError
+from .query import MAX_PAGE_SIZE, Page, Query
+from .resume_token import Position
 
 __all__ = ["AheadSource", "DirectSource", "PageSource"]
 

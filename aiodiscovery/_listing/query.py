@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple, TypeAlias
 
-from ._resume_token import IdChunks, Position, write_resume_token
+from .resume_token import IdChunks, Position, write_resume_token
 
 __all__ = ["MAX_IDS", "MAX_PAGE_SIZE", "Operation", "Page", "Query"]
 

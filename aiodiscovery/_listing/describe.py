@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from ._checks import check_count, check_ids
-from ._paginator import get_paginator
-from ._query import MAX_IDS, MAX_PAGE_SIZE
+from .checks import check_count, check_ids
+from .paginator import get_paginator
+from .query import MAX_IDS, MAX_PAGE_SIZE
 
 if TYPE_CHECKING:
     from aiobotocore.client import AioBaseClient
