@@ -1,7 +1,7 @@
 """Read the AWS Application Discovery Service from asynchronous programs."""
 
 from ._client import create_client
-from ._download import DownloadedExport, download_export
+from ._exports import DownloadedExport, download_export, start_export
 from ._jobs import ExportUpdate, JobUpdate
 from ._listing import (
     PageIterator,
@@ -11,7 +11,6 @@ from ._listing import (
     describe_exports,
     get_paginator,
 )
-from ._start import start_export
 from ._watcher import BatchDeleteWatcher, ExportWatcher, ImportWatcher, wait_for_exports
 from .exceptions import (
     DownloadError,

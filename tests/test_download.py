@@ -36,7 +36,7 @@ SIZE = 300_000
 
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("aiodiscovery._transfer._SCHEDULE", Schedule(0.001, 0.001))
+    monkeypatch.setattr("aiodiscovery._exports.transfer._SCHEDULE", Schedule(0.001, 0.001))
 
 
 @pytest.fixture

@@ -13,8 +13,7 @@ import pytest
 from anyio import ClosedResourceError
 from anyio.to_thread import run_sync
 
-from aiodiscovery import _part
-from aiodiscovery._part import Part
+from aiodiscovery._exports.part import Part
 
 
 @pytest.fixture
@@ -48,12 +47,12 @@ def test_a_lock_on_a_note_that_was_removed_is_none(
 ) -> None:
     first, third = opened(stack, path), Part(path, "export-1")
     stack.callback(third.close)
-    try_lock: Any = getattr(_part, "_try_lock")  # noqa: B009  # private
-    monkeypatch.setattr(_part, "_try_lock", lambda file: overtake() and try_lock(file))
+    try_lock: Any = getattr(part_module, "_try_lock")  # noqa: B009  # private
+    monkeypatch.setattr(part_module, "_try_lock", lambda file: overtake() and try_lock(file))
 
     def overtake() -> bool:
         """Let one publish and a third one begin when the note is open and not yet locked."""
-        monkeypatch.setattr(_part, "_try_lock", try_lock)
+        monkeypatch.setattr(part_module, "_try_lock", try_lock)
         first.publish()
         first.close()
         assert third.try_open()
@@ -114,7 +113,7 @@ def test_a_process_that_dies_when_it_starts_anew_leaves_nothing_wrong(
         raise SystemExit
 
     with monkeypatch.context() as patch:
-        patch.setattr(_part, "_write", die)
+        patch.setattr(part_module, "_write", die)
         with pytest.raises(SystemExit):
             part.begin('"new"', 7)
     part.close()

@@ -15,7 +15,7 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from .. import ExportWatcher
 from .._client import Schedule
-from .._redaction import hide_signatures_in_logs
+from .._exports import hide_signatures_in_logs
 from .._schedule import Outage
 from ..exceptions import (
     ExportFailedError,

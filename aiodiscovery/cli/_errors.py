@@ -21,7 +21,7 @@ from botocore.exceptions import (
 from botocore.exceptions import ConnectionError as BotoConnectionError
 from botocore.parsers import ResponseParserError
 
-from aiodiscovery._redaction import hide_signatures
+from aiodiscovery._exports import hide_signatures
 from aiodiscovery.exceptions import (
     ExportNotFoundError,
     ExportNotSucceededError,

@@ -15,7 +15,7 @@ from aiobotocore.session import AioSession
 from rich.console import Console
 
 import aiodiscovery
-from aiodiscovery._redaction import hide_signatures, hide_signatures_in_logs
+from aiodiscovery._exports import hide_signatures, hide_signatures_in_logs
 
 from ._errors import FAILED, explain, leaf, one_line
 from ._settings import Settings

@@ -17,18 +17,18 @@ from typing import TYPE_CHECKING, Any
 import anyio
 from anyio.to_thread import run_sync
 
-from ._client import check_client
-from ._listing import describe_exports
-from ._part import Part
-from ._redaction import hide_signatures_in_logs
-from .exceptions import DownloadError, ExportNotSucceededError
+from .._client import check_client
+from .._listing import describe_exports
+from ..exceptions import DownloadError, ExportNotSucceededError
+from .part import Part
+from .redaction import hide_signatures_in_logs
 
 if TYPE_CHECKING:
     import httpx2
     from aiobotocore.client import AioBaseClient
     from types_aiobotocore_discovery.type_defs import ExportInfoTypeDef
 
-    from ._transfer import Transfer
+    from .transfer import Transfer
 
 __all__ = ["DownloadedExport", "download_export"]
 
@@ -104,7 +104,7 @@ async def download_export(
     try:
         import httpx2  # noqa: PLC0415  # it comes with an extra
 
-        from ._transfer import TIMEOUT, Transfer  # noqa: PLC0415
+        from .transfer import TIMEOUT, Transfer  # noqa: PLC0415
     except ImportError:
         raise ImportError(
             'download_export needs httpx2: pip install "aiodiscovery[download]"'

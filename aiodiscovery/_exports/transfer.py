@@ -19,10 +19,10 @@ import anyio
 import httpx2
 from anyio.to_thread import run_sync
 
-from ._client import Schedule
-from ._part import Part
-from ._redaction import hide_signatures
-from .exceptions import DownloadError
+from .._client import Schedule
+from ..exceptions import DownloadError
+from .part import Part
+from .redaction import hide_signatures
 
 __all__ = ["TIMEOUT", "Transfer"]
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from dateutil.parser import isoparse
 
-from ._client import check_client
+from .._client import check_client
 
 if TYPE_CHECKING:
     from aiobotocore.client import AioBaseClient
