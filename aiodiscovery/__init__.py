@@ -2,7 +2,6 @@
 
 from ._client import create_client
 from ._exports import DownloadedExport, download_export, start_export
-from ._jobs import ExportUpdate, JobUpdate
 from ._listing import (
     PageIterator,
     Paginator,
@@ -11,7 +10,14 @@ from ._listing import (
     describe_exports,
     get_paginator,
 )
-from ._watcher import BatchDeleteWatcher, ExportWatcher, ImportWatcher, wait_for_exports
+from ._watching import (
+    BatchDeleteWatcher,
+    ExportUpdate,
+    ExportWatcher,
+    ImportWatcher,
+    JobUpdate,
+    wait_for_exports,
+)
 from .exceptions import (
     DownloadError,
     ExportFailedError,

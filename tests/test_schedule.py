@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aiodiscovery._client.backoff import Schedule
-from aiodiscovery._schedule import Agenda
+from aiodiscovery._watching.agenda import Agenda
 
 seconds = st.floats(0.001, 10_000)
 

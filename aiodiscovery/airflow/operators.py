@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator
 
 from .. import start_export
-from .._engine import check_delays
+from .._watching import check_delays
 from ._failures import was_not_carried_out
 from ._tasks import DiscoveryTask, Record, seconds
 

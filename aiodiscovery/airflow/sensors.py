@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseSensorOperator
 from airflow.sdk.exceptions import AirflowFailException, AirflowSensorTimeout, AirflowSkipException
 
-from .._engine import check_delays
 from .._listing import check_ids
+from .._watching import check_delays
 from ._tasks import DiscoveryTask, Record
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 from .. import ExportWatcher
 from .._client import Schedule
 from .._exports import hide_signatures_in_logs
-from .._schedule import Outage
+from .._watching import Outage
 from ..exceptions import (
     ExportFailedError,
     ExportNotFoundError,

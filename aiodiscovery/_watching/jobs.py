@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from botocore.exceptions import ClientError
 
-from ._listing import MAX_IDS, MAX_PAGE_SIZE, describe_exports, get_paginator
-from .exceptions import (
+from .._listing import MAX_IDS, MAX_PAGE_SIZE, describe_exports, get_paginator
+from ..exceptions import (
     ExportFailedError,
     ExportNotFoundError,
     ExportTimeoutError,

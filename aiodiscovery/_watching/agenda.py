@@ -3,7 +3,7 @@
 import math
 from heapq import heapify, heappop, heappush
 
-from ._client import Schedule
+from .._client import Schedule
 
 __all__ = ["Agenda", "Outage"]
 

@@ -6,8 +6,8 @@ from typing import Any, Generic, cast
 
 import anyio
 
-from ._jobs import Info, JobKind, Update
-from .exceptions import WatchError
+from ..exceptions import WatchError
+from .jobs import Info, JobKind, Update
 
 __all__ = ["Subscription"]
 

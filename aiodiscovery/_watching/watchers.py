@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from ._engine import JobWatcher
-from ._jobs import BATCH_DELETES, EXPORTS, IMPORTS, ExportUpdate, JobUpdate
+from .jobs import BATCH_DELETES, EXPORTS, IMPORTS, ExportUpdate, JobUpdate
+from .poller import JobWatcher
 
 if TYPE_CHECKING:
     from aiobotocore.client import AioBaseClient

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self
 
 import anyio
 
-from ._asynctools import PlainAsyncGenerator, leave
-from ._client import (
+from .._asynctools import PlainAsyncGenerator, leave
+from .._client import (
     CALL_ERRORS,
     FeatureId,
     Schedule,
@@ -26,11 +26,11 @@ from ._client import (
     is_throttling,
     may_pass,
 )
-from ._jobs import Info, JobKind, Update
-from ._listing import check_count, check_ids
-from ._schedule import Agenda, Outage
-from ._subscription import Subscription
-from .exceptions import PollingError, WatcherClosedError, WatchError
+from .._listing import check_count, check_ids
+from ..exceptions import PollingError, WatcherClosedError, WatchError
+from .agenda import Agenda, Outage
+from .jobs import Info, JobKind, Update
+from .subscription import Subscription
 
 if TYPE_CHECKING:
     from aiobotocore.client import AioBaseClient

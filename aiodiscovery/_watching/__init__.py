@@ -1,0 +1,17 @@
+"""Waiting: one poller asks the service, for all who wait."""
+
+from .agenda import Outage
+from .jobs import ExportUpdate, JobUpdate
+from .poller import check_delays
+from .watchers import BatchDeleteWatcher, ExportWatcher, ImportWatcher, wait_for_exports
+
+__all__ = [
+    "BatchDeleteWatcher",
+    "ExportUpdate",
+    "ExportWatcher",
+    "ImportWatcher",
+    "JobUpdate",
+    "Outage",
+    "check_delays",
+    "wait_for_exports",
+]
