@@ -6,8 +6,8 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from command import Running, json_lines, run
-from processes import has_size, wait_until
+from support.command import Running, json_lines, run
+from support.processes import has_size, wait_until
 
 from aiodiscovery.emulator import Emulator
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import boto3
 import pytest
-from command import COMMAND, Running, environment, json_lines, run
+from support.command import COMMAND, Running, environment, json_lines, run
 
 from aiodiscovery.emulator import Emulator
 

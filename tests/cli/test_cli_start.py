@@ -7,7 +7,7 @@ from pathlib import Path
 
 import boto3
 import pytest
-from command import Running, json_lines, run
+from support.command import Running, json_lines, run
 
 from aiodiscovery.emulator import Emulator
 

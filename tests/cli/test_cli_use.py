@@ -14,7 +14,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
-from command import COMMAND, Running, environment, run
+from support.command import COMMAND, Running, environment, run
 
 from aiodiscovery.emulator import Emulator
 

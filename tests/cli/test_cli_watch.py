@@ -4,7 +4,7 @@ import signal
 import sys
 
 import pytest
-from command import Running, json_lines, run
+from support.command import Running, json_lines, run
 
 from aiodiscovery.emulator import Emulator
 

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from clocks import Clock
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.clocks import Clock
 
 from aiodiscovery.emulator import Emulator
 from aiodiscovery.emulator._service import Service, ServiceError

@@ -4,7 +4,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from clocks import Clock
+from support.clocks import Clock
 
 from aiodiscovery.emulator import Emulator
 from aiodiscovery.emulator._model import output_shape, read

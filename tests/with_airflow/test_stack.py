@@ -9,7 +9,7 @@ from typing import Any
 
 import anyio
 import pytest
-from airflow_stack import Stack
+from support.airflow_stack import Stack
 
 import aiodiscovery
 from aiodiscovery.emulator import Emulator

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from aiobotocore.session import AioSession
 from botocore.paginate import TokenEncoder
-from scripted import ScriptedListing
+from support.scripted import ScriptedListing
 
 import aiodiscovery
 

@@ -6,7 +6,7 @@ import anyio
 import pytest
 from aiobotocore.session import get_session
 from botocore.exceptions import ClientError
-from scripted import EVENT
+from support.scripted import EVENT
 
 import aiodiscovery
 from aiodiscovery.emulator import Emulator

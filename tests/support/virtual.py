@@ -17,12 +17,12 @@ import trio
 from aiobotocore.session import get_session
 from anyio.from_thread import BlockingPortal
 from botocore.exceptions import ConnectionClosedError
-from scripted import EVENT
 from trio.testing import MockClock
 
 import aiodiscovery
 from aiodiscovery.emulator._errors import DroppedConnection, ServiceError
 from aiodiscovery.emulator._service import Service
+from support.scripted import EVENT
 
 SESSION = get_session()
 EPOCH = 1_750_000_000.0

@@ -12,7 +12,7 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 from botocore.exceptions import ClientError, EndpointConnectionError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from scripted import EVENT, ScriptedListing
+from support.scripted import EVENT, ScriptedListing
 
 import aiodiscovery
 from aiodiscovery.emulator import Emulator

@@ -24,7 +24,7 @@ from botocore.exceptions import (
     SSLError,
 )
 from botocore.parsers import ResponseParserError
-from virtual import VirtualService, run_virtual
+from support.virtual import VirtualService, run_virtual
 
 import aiodiscovery
 from aiodiscovery import ExportUpdate, ExportWatcher

@@ -9,13 +9,13 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from processes import has_size, wait_until
+from support.processes import has_size, wait_until
 
 from aiodiscovery.emulator import Emulator
 
 pytest.importorskip("httpx2")
 
-PROGRAM = Path(__file__).with_name("download_in_process.py")
+PROGRAM = Path(__file__).parents[1] / "support" / "download_in_process.py"
 SIZE = 2_000_000
 
 Start = Callable[[str, Emulator, str, Path], subprocess.Popen[bytes]]

@@ -13,6 +13,7 @@ import pytest
 from anyio import ClosedResourceError
 from anyio.to_thread import run_sync
 
+from aiodiscovery._exports import part as part_module
 from aiodiscovery._exports.part import Part
 
 

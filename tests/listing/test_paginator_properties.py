@@ -9,7 +9,7 @@ from anyio.from_thread import start_blocking_portal
 from botocore.exceptions import EndpointConnectionError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from scripted import ScriptedListing
+from support.scripted import ScriptedListing
 
 import aiodiscovery
 

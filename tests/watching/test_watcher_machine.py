@@ -10,8 +10,8 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, rule
+from support.virtual import Call, VirtualService, open_client, start_virtual_portal
 from trio.testing import MockClock
-from virtual import Call, VirtualService, open_client, start_virtual_portal
 
 import aiodiscovery
 from aiodiscovery import ExportWatcher

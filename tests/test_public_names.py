@@ -1,0 +1,48 @@
+"""What is public: the names that ``aiodiscovery`` and its public packages hand out."""
+
+import importlib
+
+import pytest
+
+import aiodiscovery
+
+
+def test_the_package_hands_out_these_names() -> None:
+    assert sorted(aiodiscovery.__all__) == [
+        "BatchDeleteWatcher",
+        "DownloadError",
+        "DownloadedExport",
+        "ExportFailedError",
+        "ExportNotFoundError",
+        "ExportNotSucceededError",
+        "ExportTimeoutError",
+        "ExportUpdate",
+        "ExportWatcher",
+        "ImportWatcher",
+        "InvalidResumeTokenError",
+        "JobFailedError",
+        "JobNotFoundError",
+        "JobTimeoutError",
+        "JobUpdate",
+        "PageIterator",
+        "PaginationLoopError",
+        "Paginator",
+        "PollingError",
+        "ReadAhead",
+        "ResumableIterator",
+        "WatchError",
+        "WatcherClosedError",
+        "create_client",
+        "describe_exports",
+        "download_export",
+        "get_paginator",
+        "start_export",
+        "wait_for_exports",
+    ]
+
+
+@pytest.mark.parametrize("name", ["aiodiscovery", "aiodiscovery.exceptions"])
+def test_each_public_name_is_there(name: str) -> None:
+    module = importlib.import_module(name)
+
+    assert [public for public in module.__all__ if not hasattr(module, public)] == []
