@@ -15,9 +15,11 @@ PYPROJECT = nox.project.load_toml("pyproject.toml")
 PYTHONS = nox.project.python_versions(PYPROJECT)
 AIRFLOW = "aiodiscovery/airflow"
 # One Python is enough for Airflow: the oldest, which has the fewest releases to choose from.
-AIRFLOW_PYTHON = next((each for each in PYTHONS if shutil.which(f"python{each}")), None)
+AIRFLOW_PYTHON = next((python for python in PYTHONS if shutil.which(f"python{python}")), None)
 # A process for each processor.
 PARALLEL = ("-n", "auto", "-q")
+# What the tests and the type checkers need installed.
+EXTRAS = ".[cli,download,examples,trio]"
 
 
 def group(name: str) -> list[str]:
@@ -55,9 +57,27 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def types(session: nox.Session) -> None:
     """Check the types with mypy and pyright."""
-    session.install("-e", ".[cli,download,examples,trio]", *group("types"), *group("tests"), "nox")
+    session.install("-e", EXTRAS, *group("types"), *group("tests"), "nox")
     session.run("mypy")
     session.run("pyright", "--pythonpath", f"{session.bin}/python")
+
+
+def install_package(session: nox.Session, *constraints: str) -> None:
+    """Install the wheel and what the tests need, and keep the checkout out of the way.
+
+    The tests run against what is installed, not against the checkout.
+    """
+    forget(session)
+    session.install(*constraints, EXTRAS, *group("tests"))
+    # Without it, the checkout is in the path of pytest's processes, before what is installed.
+    session.env["PYTHONSAFEPATH"] = "1"
+
+
+@nox.session(default=False)
+def tests(session: nox.Session) -> None:
+    """Run the tests with this Python and the newest dependencies: an answer in minutes."""
+    install_package(session)
+    session.run("pytest", *(session.posargs or PARALLEL))
 
 
 @nox.session
@@ -65,25 +85,24 @@ def types(session: nox.Session) -> None:
     ("python", "dependencies"),
     [(PYTHONS[0], "oldest"), *((python, "newest") for python in PYTHONS[1:])],
 )
-def tests(session: nox.Session, dependencies: str) -> None:
-    """Run the tests, on asyncio and trio, and check how much of the package they reach.
+def matrix(session: nox.Session, dependencies: str) -> None:
+    """Run the tests on each Python: on the oldest one with the oldest dependencies.
 
-    They run against the wheel that is installed, not against the checkout.
+    The newest Python also checks how much of the package the tests reach.
     """
     constraints = []
     if dependencies == "oldest":
         constraints = ["-c", str(oldest_dependencies(Path(session.create_tmp()) / "oldest.txt"))]
-    forget(session)
-    session.install(*constraints, ".[cli,download,examples,trio]", *group("tests"))
+    install_package(session, *constraints)
+    if session.python != PYTHONS[-1] or session.posargs:
+        session.run("pytest", *(session.posargs or PARALLEL))
+        return
     session.env["COVERAGE_FILE"] = str(Path(session.create_tmp()) / ".coverage")
     session.run("coverage", "erase")
-    # Without it, the checkout is in the path of pytest's processes, before what is installed.
-    session.env["PYTHONSAFEPATH"] = "1"
     pytest = str(Path(session.bin) / "pytest")
-    session.run("coverage", "run", pytest, *(session.posargs or PARALLEL))
+    session.run("coverage", "run", pytest, *PARALLEL)
     session.run("coverage", "combine", "--quiet")
-    if not session.posargs:
-        session.run("coverage", "report", f"--omit=*/{AIRFLOW}/*")
+    session.run("coverage", "report", f"--omit=*/{AIRFLOW}/*")
 
 
 @nox.session(python=AIRFLOW_PYTHON)
