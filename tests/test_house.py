@@ -178,9 +178,7 @@ def test_imports_inside_a_room_are_relative() -> None:
     wrong = [
         str(found)
         for found in IMPORTS
-        if not found.level
-        and found.importer
-        and room_of(found.importer) == room_of(found.module)
+        if not found.level and found.importer and room_of(found.importer) == room_of(found.module)
     ]
 
     assert wrong == []
