@@ -10,6 +10,17 @@ call it, whatever it runs on. ``python -m aiodiscovery.emulator`` runs it alone.
 """
 
 from ._emulator import Emulator
+from ._errors import DroppedConnection, ServiceError
+from ._options import OPTIONS, Option, run
 from ._requests import RecordedDownload, RecordedRequest
 
-__all__ = ["Emulator", "RecordedDownload", "RecordedRequest"]
+__all__ = [
+    "OPTIONS",
+    "DroppedConnection",
+    "Emulator",
+    "Option",
+    "RecordedDownload",
+    "RecordedRequest",
+    "ServiceError",
+    "run",
+]

@@ -6,7 +6,7 @@ and the first items stay what they are when there are more of them.
 
 import random
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -308,7 +308,7 @@ class SeededExport:
     end: float | None
 
 
-def exports(seed: int, count: int, agent_ids: list[str]) -> Iterator[SeededExport]:
+def exports(seed: int, count: int, agent_ids: Sequence[str]) -> Iterator[SeededExport]:
     """Make exports that came to an end, one every three minutes, most of them well.
 
     :param agent_ids: the agents that may have been exported

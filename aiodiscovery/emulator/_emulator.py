@@ -2,33 +2,33 @@
 
 import asyncio
 import contextlib
+import hashlib
+import math
 import socket
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
-from types import EllipsisType, TracebackType
-from typing import Self, TypedDict
+from types import TracebackType
+from typing import Any, Self, TypedDict
 
 from aiohttp import web
 
-from ._faults import (
-    BrokenDownload,
-    CorruptDownload,
-    Drop,
-    EmptyPage,
-    Error,
-    ExtraItems,
-    FailedDownload,
-    Fault,
-    Latency,
-    NoRanges,
-    TokenCycle,
-    WrongLength,
-)
+from aiodiscovery.emulator import _data
+
+from ._errors import check_not_negative
+from ._exports import Exports
+from ._fault_controls import FaultControls
+from ._faults import Faults
+from ._inventory import Inventory
+from ._job_controls import JobControls
+from ._links import Links
+from ._pages import Pages
 from ._requests import RecordedDownload, RecordedRequest, RequestLog
 from ._server import Server
 from ._service import Service
+from ._tasks import Tasks
+from ._timing import Timing
 
 __all__ = ["ClientKwargs", "Emulator"]
 
@@ -49,7 +49,7 @@ class ClientKwargs(TypedDict):
     aws_secret_access_key: str
 
 
-class Emulator:
+class Emulator(JobControls, FaultControls):
     """A local AWS Application Discovery Service.
 
     It answers from ``__enter__`` to ``__exit__``, from a thread of its own, and can be entered
@@ -69,8 +69,8 @@ class Emulator:
     :param visibility_delay: seconds that a started one is missing from the describe calls
     :param url_lifetime: seconds for which a download URL works, counted from the whole second in
         which it was made and rounded up to whole ones; with 0 it has expired from the beginning
-    :param exports_per_day: how many exports StartExportTask starts in 24 hours (the service
-        allows 2); None: any number
+    :param exports_per_day: how many exports StartExportTask starts in 24 hours;
+        None: any number
     :param archive_size: how many bytes the archive of an export has at least
     :param clock: gives the time in seconds since the epoch; must not go back
     :raises ValueError: for a negative number, or a port that there is not
@@ -97,10 +97,7 @@ class Emulator:
     ) -> None:
         if not 0 <= port <= 65535:
             raise ValueError(f"port must be between 0 and 65535, not {port}")
-        self._host = host
-        self._port = port
-        self._service = Service(
-            seed=seed,
+        check_not_negative(
             exports=exports,
             agents=agents,
             import_tasks=import_tasks,
@@ -112,9 +109,38 @@ class Emulator:
             url_lifetime=url_lifetime,
             exports_per_day=exports_per_day,
             archive_size=archive_size,
-            clock=clock,
         )
+        self._host = host
+        self._port = port
         self._lock = threading.RLock()
+        self._faults = Faults()
+        key = hashlib.sha256(f"aiodiscovery.emulator {seed}".encode()).digest()
+        links = Links(key, math.ceil(url_lifetime))
+        pages = Pages(key, self._faults)
+        timing = Timing(clock, export_duration, visibility_delay)
+        inventory = Inventory(
+            pages,
+            seed=seed,
+            agents=agents,
+            continuous_exports=continuous_exports,
+            tags=tags,
+            configurations=configurations,
+        )
+        agent_ids = inventory.agent_ids
+        self._service = Service(
+            timing=timing,
+            faults=self._faults,
+            links=links,
+            inventory=inventory,
+            tasks=Tasks(
+                pages, timing, seed=seed, imports=import_tasks, server_ids=inventory.server_ids
+            ),
+            exports=Exports(
+                pages, timing, links.url, seed=seed, agent_ids=agent_ids, per_day=exports_per_day
+            ),
+            archive_size=archive_size,
+        )
+        self._service.exports.add_seeded(_data.exports(seed, exports, agent_ids))
         self._log: RequestLog[RecordedRequest] = RequestLog()
         self._downloads: RequestLog[RecordedDownload] = RequestLog()
         self._entered = False
@@ -201,6 +227,20 @@ class Emulator:
 
     # Calling it.
 
+    def call(self, operation: str, parameters: object) -> dict[str, Any]:
+        """Carry out an operation without HTTP, entered or not, for a test on a virtual clock.
+
+        It is not among :attr:`requests`, and no latency falls on it.
+
+        :param operation: its name, such as ``DescribeExportTasks``
+        :param parameters: its parameters as JSON has them, timestamps as seconds since the epoch
+        :return: its answer in the same form
+        :raises ServiceError: for whatever the service answers with an error, or was told to
+        :raises DroppedConnection: where it was told to give no answer
+        """
+        with self._lock:
+            return self._service.call(operation, parameters)
+
     @property
     def endpoint_url(self) -> str:
         """Where it answers, such as ``http://127.0.0.1:54321``.
@@ -244,369 +284,6 @@ class Emulator:
         with self._lock:
             self._log.clear()
             self._downloads.clear()
-
-    # Exports.
-
-    @property
-    def export_ids(self) -> tuple[str, ...]:
-        """The ids of all exports, in listing order; those that are not visible yet too."""
-        with self._lock:
-            return self._service.export_ids()
-
-    def add_export(
-        self,
-        *,
-        status: str = "IN_PROGRESS",
-        duration: float | EllipsisType | None = ...,
-        fail_with: str | None = None,
-        message: str | None = None,
-        truncated: bool = False,
-        agent_id: str | None = None,
-        start_time: float | None = None,
-        end_time: float | None = None,
-        visibility_delay: float = 0.0,
-    ) -> str:
-        """Add an export at the end of the listing, without StartExportTask and its limits.
-
-        :param status: ``IN_PROGRESS``, or any status that the export has from the beginning
-        :param duration: seconds until one in progress is over; None: until it is told; left out:
-            the emulator's ``export_duration``
-        :param fail_with: the message with which one in progress fails in the end; None: it
-            succeeds
-        :param message: the message of one that is not in progress; None: the usual one
-        :param truncated: whether a succeeded one says that its data is incomplete
-        :param agent_id: the agent whose data is exported, known or not; None for a summary
-        :param start_time: the start of the range asked for, in seconds since the epoch
-        :param end_time: the end of the range asked for, in seconds since the epoch
-        :param visibility_delay: seconds that it is missing from the describe calls. It does not
-            become visible before those that were added before it
-        :return: the export's id
-        :raises ValueError: for a negative number
-        """
-        with self._lock:
-            return self._service.add_export(
-                status=status,
-                duration=duration,
-                fail_with=fail_with,
-                message=message,
-                truncated=truncated,
-                agent_id=agent_id,
-                start_time=start_time,
-                end_time=end_time,
-                visibility_delay=visibility_delay,
-            )
-
-    def add_exports(
-        self,
-        count: int,
-        *,
-        status: str = "SUCCEEDED",
-        duration: float | EllipsisType | None = ...,
-        fail_with: str | None = None,
-        agent_id: str | None = None,
-    ) -> tuple[str, ...]:
-        """Add many exports that are alike; the parameters are those of :meth:`add_export`.
-
-        :param count: how many to add
-        :return: their ids, in listing order
-        :raises ValueError: for a negative number
-        """
-        with self._lock:
-            return tuple(
-                self._service.add_export(
-                    status=status, duration=duration, fail_with=fail_with, agent_id=agent_id
-                )
-                for _ in range(count)
-            )
-
-    def plan_export(
-        self,
-        *,
-        duration: float | EllipsisType | None = ...,
-        fail_with: str | None = None,
-        truncated: bool = False,
-    ) -> None:
-        """Say how the next export goes that StartExportTask starts. Plans queue.
-
-        :param duration: seconds that it takes; None: until it is told; left out: the emulator's
-            ``export_duration``
-        :param fail_with: the message with which it fails; None: it succeeds
-        :param truncated: whether it says that its data is incomplete
-        :raises ValueError: for a negative duration
-        """
-        with self._lock:
-            self._service.plan_export(duration=duration, fail_with=fail_with, truncated=truncated)
-
-    def finish_export(self, export_id: str, *, truncated: bool = False) -> None:
-        """Let an export succeed now, whatever its status was.
-
-        :param truncated: whether it says that its data is incomplete
-        :raises ValueError: where there is no such export
-        """
-        with self._lock:
-            self._service.set_export_status(export_id, "SUCCEEDED", truncated=truncated)
-
-    def fail_export(self, export_id: str, message: str = "The export failed.") -> None:
-        """Let an export fail now, whatever its status was.
-
-        :param message: its status message
-        :raises ValueError: where there is no such export
-        """
-        self.set_export_status(export_id, "FAILED", message)
-
-    def set_export_status(self, export_id: str, status: str, message: str | None = None) -> None:
-        """Give an export a status from now on, known to the service or not.
-
-        With ``IN_PROGRESS`` it runs, until it is told something else.
-
-        :param message: its status message; None: the usual one, or an empty one for a status
-            that the service does not know
-        :raises ValueError: where there is no such export
-        """
-        with self._lock:
-            self._service.set_export_status(export_id, status, message)
-
-    # Import tasks and batch-delete tasks.
-
-    def add_import_task(
-        self, *, duration: float | EllipsisType | None = ..., outcome: str = "IMPORT_COMPLETE"
-    ) -> str:
-        """Add an import task in progress at the end of the listing.
-
-        :param duration: seconds until it is over; None: until it is told; left out: the emulator's
-            ``export_duration``
-        :param outcome: the status that it has then
-        :return: the task's id
-        :raises ValueError: for a negative duration
-        """
-        with self._lock:
-            return self._service.add_import_task(duration=duration, outcome=outcome)
-
-    def add_batch_delete_task(
-        self, *, duration: float | EllipsisType | None = ..., outcome: str = "COMPLETED"
-    ) -> str:
-        """Add a batch-delete task of no configurations; see :meth:`add_import_task`."""
-        with self._lock:
-            return self._service.add_batch_delete_task(duration=duration, outcome=outcome)
-
-    def set_task_status(self, task_id: str, status: str) -> None:
-        """Give an import or batch-delete task a status from now on, known to the service or not.
-
-        With one in which such tasks run, it runs until it is told something else.
-
-        :raises ValueError: where there is no such task
-        """
-        with self._lock:
-            self._service.set_task_status(task_id, status)
-
-    # Archives.
-
-    def archive(self, export_id: str) -> bytes:
-        """Return the archive that the download URL of an export gives once it has SUCCEEDED.
-
-        :raises ValueError: where there is no such export
-        """
-        with self._lock:
-            return self._service.archive(export_id).body
-
-    def replace_archive(self, export_id: str) -> None:
-        """Give an export another archive, with another ETag.
-
-        :raises ValueError: where there is no such export
-        """
-        with self._lock:
-            self._service.replace_archive(export_id)
-
-    # Faults.
-
-    def inject_error(
-        self,
-        code: str,
-        message: str,
-        *,
-        status: int = 400,
-        calls: int | None = 1,
-        operation: str | None = None,
-    ) -> None:
-        """Answer calls with an error. Errors and dropped connections queue together.
-
-        Like every fault, it falls on signed calls of operations that the emulator has. A call
-        that it falls on is not carried out.
-
-        :param code: the code of the error
-        :param message: the text that goes with it
-        :param status: the HTTP status
-        :param calls: how many calls it falls on; None: all, until :meth:`clear_faults`
-        :param operation: the only operation that it falls on, such as ``DescribeExportTasks``;
-            None: all of them
-        :raises ValueError: for fewer than one call, an unknown operation or a bad status
-        """
-        if not 400 <= status <= 599:
-            raise ValueError(f"status must be between 400 and 599, not {status}")
-        self._inject(
-            Error(code=code, message=message, status=status, calls=calls, operation=operation)
-        )
-
-    def inject_throttling(self, calls: int | None = 1, operation: str | None = None) -> None:
-        """Answer calls with ThrottlingException; see :meth:`inject_error`."""
-        self.inject_error("ThrottlingException", "Rate exceeded", calls=calls, operation=operation)
-
-    def inject_server_error(self, calls: int | None = 1, operation: str | None = None) -> None:
-        """Answer calls with ServerInternalErrorException, status 500; see :meth:`inject_error`."""
-        self.inject_error(
-            "ServerInternalErrorException",
-            "The server experienced an internal error. Try again.",
-            status=500,
-            calls=calls,
-            operation=operation,
-        )
-
-    def inject_dropped_connection(
-        self, calls: int | None = 1, operation: str | None = None
-    ) -> None:
-        """Close the connection in place of an answer; see :meth:`inject_error`."""
-        self._inject(Drop(calls=calls, operation=operation))
-
-    def inject_latency(
-        self, seconds: float, calls: int | None = 1, operation: str | None = None
-    ) -> None:
-        """Let calls wait before they are carried out; others are answered meanwhile.
-
-        May fall on a call together with another fault.
-
-        :param seconds: how long, in real time, whatever the emulator's clock says
-        :param calls: how many calls it falls on; None: all, until :meth:`clear_faults`
-        :param operation: the only operation that it falls on; None: all of them
-        :raises ValueError: for a negative number, fewer than one call or an unknown operation
-        """
-        if not seconds >= 0:
-            raise ValueError(f"seconds must not be negative, but is {seconds}")
-        self._inject(Latency(seconds=seconds, calls=calls, operation=operation))
-
-    def inject_empty_page(self, calls: int | None = 1, operation: str | None = None) -> None:
-        """Answer with a page without items, and a token that leads to what it should have held.
-
-        That token is a new one each time, so a run of empty pages is no token cycle.
-
-        :param calls: how many pages it falls on; None: all, until :meth:`clear_faults`
-        :param operation: the only operation that it falls on; None: every paginated one
-        :raises ValueError: for fewer than one call or an unknown operation
-        """
-        self._inject(EmptyPage(calls=calls, operation=operation))
-
-    def inject_extra_items(
-        self, count: int, calls: int | None = 1, operation: str | None = None
-    ) -> None:
-        """Answer with more items than ``maxResults`` asked for, as far as there are any.
-
-        :param count: how many more
-        :param calls: how many pages it falls on; None: all, until :meth:`clear_faults`
-        :param operation: the only operation that it falls on; None: every paginated one
-        :raises ValueError: for fewer than one item or call, or an unknown operation
-        """
-        if count < 1:
-            raise ValueError(f"count must be at least 1, not {count}")
-        self._inject(ExtraItems(count=count, calls=calls, operation=operation))
-
-    def inject_token_cycle(
-        self, length: int = 1, calls: int | None = None, operation: str | None = None
-    ) -> None:
-        """Let the tokens lead round in a circle.
-
-        The circle begins with the first page it falls on, which need not be the first of the
-        listing. The token of its last page leads back to its first one. With ``length=2`` the
-        pages are A, B, A, B and so on, and so are the tokens. Each run over a listing is in a
-        circle of its own.
-
-        :param length: how many pages are in it; fewer, where the listing ends before
-        :param calls: how many pages it falls on; None: all, until :meth:`clear_faults`
-        :param operation: the only operation that it falls on; None: every paginated one
-        :raises ValueError: for fewer than one page or call, or an unknown operation
-        """
-        if length < 1:
-            raise ValueError(f"length must be at least 1, not {length}")
-        self._inject(TokenCycle(length=length, calls=calls, operation=operation))
-
-    def inject_download_error(
-        self, code: str, message: str, *, status: int = 503, calls: int | None = 1
-    ) -> None:
-        """Answer downloads with an error of S3's.
-
-        What keeps a download from its end queues together: errors, broken and stalled downloads.
-        Like every fault of downloads, it falls on those whose URL is good.
-
-        :param code: S3's code of the error, such as ``SlowDown``
-        :param message: the text that goes with it
-        :param status: the HTTP status
-        :param calls: how many downloads it falls on; None: all, until :meth:`clear_faults`
-        :raises ValueError: for fewer than one download or a bad status
-        """
-        if not 300 <= status <= 599:
-            raise ValueError(f"status must be between 300 and 599, not {status}")
-        self._inject(FailedDownload(code=code, message=message, status=status, calls=calls))
-
-    def inject_expired_url(self, calls: int | None = 1) -> None:
-        """Answer downloads as if the URL had expired; see :meth:`inject_download_error`."""
-        self.inject_download_error("AccessDenied", "Request has expired", status=403, calls=calls)
-
-    def inject_broken_download(self, after: int, calls: int | None = 1) -> None:
-        """Close the connection of downloads midway; see :meth:`inject_download_error`.
-
-        :param after: how many bytes come before
-        :raises ValueError: for a negative number or fewer than one download
-        """
-        self._inject(BrokenDownload(after=_count("after", after), calls=calls))
-
-    def inject_stalled_download(self, after: int, calls: int | None = 1) -> None:
-        """Let downloads stop midway, with the connection open, until the client goes away.
-
-        See :meth:`inject_download_error`.
-
-        :param after: how many bytes come before
-        :raises ValueError: for a negative number or fewer than one download
-        """
-        self._inject(BrokenDownload(after=_count("after", after), stalled=True, calls=calls))
-
-    def inject_corrupt_download(self, calls: int | None = 1) -> None:
-        """Let archives have a wrong byte in the middle, with the same ETag.
-
-        :param calls: how many downloads it falls on; None: all, until :meth:`clear_faults`
-        :raises ValueError: for fewer than one download
-        """
-        self._inject(CorruptDownload(calls=calls))
-
-    def inject_wrong_length(self, difference: int, calls: int | None = 1) -> None:
-        """Announce another ``Content-Length`` than that of what is sent.
-
-        :param difference: how many bytes are announced beyond those there are, after which the
-            connection is closed; negative: how many fewer come
-        :param calls: how many downloads it falls on; None: all, until :meth:`clear_faults`
-        :raises ValueError: for fewer than one download
-        """
-        self._inject(WrongLength(difference=difference, calls=calls))
-
-    def inject_no_ranges(self, calls: int | None = None) -> None:
-        """Give whole archives to downloads that ask for a range.
-
-        :param calls: how many downloads it falls on; None: all, until :meth:`clear_faults`
-        :raises ValueError: for fewer than one download
-        """
-        self._inject(NoRanges(calls=calls))
-
-    def clear_faults(self) -> None:
-        """Let nothing go wrong any more."""
-        with self._lock:
-            self._service.faults.clear()
-
-    def _inject(self, fault: Fault) -> None:
-        with self._lock:
-            self._service.inject(fault)
-
-
-def _count(name: str, number: int) -> int:
-    if number < 0:
-        raise ValueError(f"{name} must not be negative, but is {number}")
-    return number
 
 
 async def _rounds(count: int) -> None:

@@ -1,6 +1,6 @@
-"""What a call can end with other than an answer."""
+"""What a call can end with other than an answer, and what is wrong with a setting."""
 
-__all__ = ["DroppedConnection", "ServiceError", "invalid_value"]
+__all__ = ["DroppedConnection", "ServiceError", "check_not_negative", "invalid_value"]
 
 
 class ServiceError(Exception):
@@ -25,3 +25,14 @@ class DroppedConnection(Exception):  # noqa: N818 - it is what happened, and the
 def invalid_value(message: str) -> ServiceError:
     """Make the error for a parameter that is well formed and has a value that cannot be."""
     return ServiceError("InvalidParameterValueException", message)
+
+
+def check_not_negative(**numbers: float | None) -> None:
+    """Check settings.
+
+    :raises ValueError: for a negative number or NaN, with the name of the setting
+    """
+    for name, number in numbers.items():
+        # Written so that NaN is refused too.
+        if number is not None and not number >= 0:
+            raise ValueError(f"{name} must not be negative, but is {number}")

@@ -1,5 +1,6 @@
 """What the emulator can be told on a command line, for whatever parses that."""
 
+import inspect
 import signal
 import sys
 import threading
@@ -57,27 +58,36 @@ def _seconds(text: str) -> float:
     return number
 
 
+# Said once, by what takes them.
+_DEFAULTS = {
+    name: parameter.default for name, parameter in inspect.signature(Emulator).parameters.items()
+}
+
+
+def _option(name: str, parse: Callable[[str], Any], help: str) -> Option:  # noqa: A002
+    return Option(name, parse, _DEFAULTS[name.replace("-", "_")], help)
+
+
 OPTIONS = (
-    Option("host", str, "127.0.0.1", "the address to bind to"),
+    _option("host", str, "the address to bind to"),
+    # The same one each time, so that a command that calls it need not be changed.
     Option("port", _port, 4510, "the port to bind to; 0 takes a free one"),
-    Option("seed", _whole_number, 0, "what the data is made from"),
-    Option("exports", _count, 25, "how many exports there are"),
-    Option("agents", _count, 10, "how many agents there are"),
-    Option("import-tasks", _count, 5, "how many import tasks there are"),
-    Option("continuous-exports", _count, 2, "how many continuous exports there are"),
-    Option("tags", _count, 20, "how many tags there are"),
-    Option("configurations", _count, 50, "how many there are of each type"),
-    Option("export-duration", _seconds, 5.0, "seconds that an export takes"),
-    Option("visibility-delay", _seconds, 0.0, "seconds that a started export cannot be seen"),
-    Option("url-lifetime", _seconds, 3600.0, "seconds that a download URL works"),
-    Option(
+    _option("seed", _whole_number, "what the data is made from"),
+    _option("exports", _count, "how many exports there are"),
+    _option("agents", _count, "how many agents there are"),
+    _option("import-tasks", _count, "how many import tasks there are"),
+    _option("continuous-exports", _count, "how many continuous exports there are"),
+    _option("tags", _count, "how many tags there are"),
+    _option("configurations", _count, "how many there are of each type"),
+    _option("export-duration", _seconds, "seconds that an export takes"),
+    _option("visibility-delay", _seconds, "seconds that a started export cannot be seen"),
+    _option("url-lifetime", _seconds, "seconds that a download URL works"),
+    _option(
         "exports-per-day",
         _count,
-        None,
-        "how many exports can be started in 24 hours (the service allows 2); any number where it "
-        "is left out",
+        "how many exports can be started in 24 hours; any number if it is left out",
     ),
-    Option("archive-size", _count, 0, "bytes that an archive has at least"),
+    _option("archive-size", _count, "bytes that an archive has at least"),
 )
 
 

@@ -2,12 +2,19 @@
 
 import math
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import EllipsisType
+from typing import Any
+
+from aiodiscovery.emulator import _data, _filters
 
 from ._data import Item, generator
+from ._errors import invalid_value
+from ._pages import Pages, rows
+from ._timing import Timing
 
-__all__ = ["BatchDeletes", "Imports", "Task"]
+__all__ = ["BatchDeletes", "Imports", "Task", "Tasks"]
 
 
 @dataclass(slots=True)
@@ -183,3 +190,91 @@ class BatchDeletes:
             if not task.running(now) and task.outcome == "COMPLETED"
             for each in task.item["requestedConfigurations"]
         }
+
+
+class Tasks:
+    """All tasks, and the operations on them.
+
+    :param seed: what the data is made from
+    :param imports: how many import tasks there are from the beginning, all of them over
+    :param server_ids: the ids of the servers that there are in the beginning
+    """
+
+    def __init__(
+        self, pages: Pages, timing: Timing, *, seed: int, imports: int, server_ids: Iterable[str]
+    ) -> None:
+        self._pages = pages
+        self._timing = timing
+        self._imports = Imports(seed, _data.import_tasks(seed, imports))
+        self._batch_deletes = BatchDeletes(seed, server_ids)
+
+    # What a test does.
+
+    def add_import(self, duration: float | EllipsisType | None, outcome: str) -> str:
+        """Add an import task, as :meth:`Emulator.add_import_task` does."""
+        now, _, ends = self._timing.times(duration)
+        task = self._imports.start(
+            name="added",
+            url="s3://discovery-imports/added.csv",
+            token=None,
+            now=now,
+            visible=now,
+            ends=ends,
+            outcome=outcome,
+        )
+        return str(task["importTaskId"])
+
+    def add_batch_delete(self, duration: float | EllipsisType | None, outcome: str) -> str:
+        """Add a batch-delete task, as :meth:`Emulator.add_batch_delete_task` does."""
+        now, _, ends = self._timing.times(duration)
+        return self._batch_deletes.start([], now=now, visible=now, ends=ends, outcome=outcome)
+
+    def set_status(self, task_id: str, status: str) -> None:
+        """Give a task a status from now on, as :meth:`Emulator.set_task_status` does."""
+        now = self._timing.clock()
+        imported, deleted = self._imports.find(task_id), self._batch_deletes.find(task_id)
+        if imported is not None:
+            imported.set_status(status, Imports.PHASES, now)
+        elif deleted is not None:
+            deleted.set_status(status, BatchDeletes.PHASES, now)
+        else:
+            raise ValueError(f"there is no task {task_id!r}")
+
+    def deleted(self) -> set[str]:
+        """Return the ids of the servers that are gone by now."""
+        return self._batch_deletes.deleted(self._timing.clock())
+
+    # What a client does.
+
+    def describe_import_tasks(self, query: Mapping[str, Any]) -> Item:
+        """Answer DescribeImportTasks."""
+        passes = _filters.import_task_filter(query.get("filters", ()))
+        found = [item for item in self._imports.items(self._timing.clock()) if passes(item)]
+        return self._pages.page("DescribeImportTasks", "tasks", query, rows(found))
+
+    def start_import_task(self, query: Mapping[str, Any]) -> Item:
+        """Answer StartImportTask."""
+        now, visible, ends = self._timing.times()
+        task = self._imports.start(
+            name=query["name"],
+            url=query["importUrl"],
+            token=query.get("clientRequestToken"),
+            now=now,
+            visible=visible,
+            ends=ends,
+        )
+        return {"task": task}
+
+    def start_batch_delete(self, query: Mapping[str, Any]) -> Item:
+        """Answer StartBatchDeleteConfigurationTask."""
+        now, visible, ends = self._timing.times()
+        server_ids = query["configurationIds"]
+        task_id = self._batch_deletes.start(server_ids, now=now, visible=visible, ends=ends)
+        return {"taskId": task_id}
+
+    def describe_batch_delete(self, query: Mapping[str, Any]) -> Item:
+        """Answer DescribeBatchDeleteConfigurationTask."""
+        task = self._batch_deletes.describe(query["taskId"], self._timing.clock())
+        if task is None:
+            raise invalid_value(f"There is no batch-delete task {query['taskId']}.")
+        return {"task": task}

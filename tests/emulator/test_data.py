@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from aiodiscovery.emulator import Emulator, ServiceError
 from aiodiscovery.emulator._model import output_shape, read
-from aiodiscovery.emulator._service import OPERATIONS, Service, ServiceError
+from aiodiscovery.emulator._service import OPERATIONS
 
 if TYPE_CHECKING:
     from types_boto3_discovery import ApplicationDiscoveryServiceClient
@@ -31,31 +32,31 @@ NO_LISTINGS = {
 }
 
 
-def everything(service: Service) -> list[Any]:
+def everything(service: Emulator) -> list[Any]:
     return [service.call(operation, parameters)[key] for operation, key, parameters in LISTINGS]
 
 
 def refused(operation: str, parameters: dict[str, Any]) -> str:
     with pytest.raises(ServiceError) as caught:
-        Service().call(operation, parameters)
+        Emulator().call(operation, parameters)
     return caught.value.code
 
 
 def test_the_same_seed_gives_the_same_data() -> None:
     now = 1_800_000_000.0
-    assert everything(Service(seed=3, clock=lambda: now)) == everything(
-        Service(seed=3, clock=lambda: now)
+    assert everything(Emulator(seed=3, clock=lambda: now)) == everything(
+        Emulator(seed=3, clock=lambda: now)
     )
 
 
 def test_another_seed_gives_other_data() -> None:
-    for one, other in zip(everything(Service(seed=3)), everything(Service(seed=4)), strict=True):
+    for one, other in zip(everything(Emulator(seed=3)), everything(Emulator(seed=4)), strict=True):
         assert one != other
 
 
 def test_more_data_begins_with_what_there_was() -> None:
-    few = everything(Service(exports=5, import_tasks=3, tags=8, clock=lambda: 0.0))
-    many = everything(Service(exports=50, import_tasks=9, tags=20, clock=lambda: 0.0))
+    few = everything(Emulator(exports=5, import_tasks=3, tags=8, clock=lambda: 0.0))
+    many = everything(Emulator(exports=50, import_tasks=9, tags=20, clock=lambda: 0.0))
     for some, more in zip(few, many, strict=True):
         assert more[: len(some)] == some
 
@@ -64,7 +65,7 @@ def test_more_data_begins_with_what_there_was() -> None:
 def test_every_answer_fits_the_services_model(
     operation: str, key: str, parameters: dict[str, Any]
 ) -> None:
-    service = Service(
+    service = Emulator(
         exports=100,
         agents=100,
         import_tasks=100,
@@ -79,7 +80,7 @@ def test_every_answer_fits_the_services_model(
 
 
 def test_the_answer_of_a_start_fits_the_services_model() -> None:
-    answer = Service().call("StartExportTask", {})
+    answer = Emulator().call("StartExportTask", {})
     assert read(output_shape("StartExportTask"), answer) == answer
 
 
@@ -97,7 +98,7 @@ def test_seeded_exports_are_a_mix(client: "ApplicationDiscoveryServiceClient") -
 
 
 def test_seeded_exports_of_agents_are_found_by_agent() -> None:
-    service = Service(exports=50)
+    service = Emulator(exports=50)
     agents = service.call("DescribeAgents", {})["agentsInfo"]
     found = 0
     for agent in agents:
@@ -107,11 +108,11 @@ def test_seeded_exports_of_agents_are_found_by_agent() -> None:
 
 
 def test_there_can_be_no_data_at_all() -> None:
-    service = Service(
+    service = Emulator(
         exports=0, agents=0, import_tasks=0, continuous_exports=0, tags=0, configurations=0
     )
     assert everything(service) == [[]] * len(LISTINGS)
-    assert Service(agents=0).call("DescribeExportTasks", {})["exportsInfo"]
+    assert Emulator(agents=0).call("DescribeExportTasks", {})["exportsInfo"]
 
 
 @pytest.mark.parametrize(
@@ -129,7 +130,7 @@ def test_there_can_be_no_data_at_all() -> None:
 def test_agents_are_filtered(
     condition: str, matches: Callable[[str, str], bool], name: str, wanted: str
 ) -> None:
-    service = Service(agents=50)
+    service = Emulator(agents=50)
     query = [{"name": name, "values": [wanted], "condition": condition}]
     found = service.call("DescribeAgents", {"filters": query})["agentsInfo"]
     agents = service.call("DescribeAgents", {})["agentsInfo"]
@@ -137,7 +138,7 @@ def test_agents_are_filtered(
 
 
 def test_filters_are_joined_by_and_their_values_by_or() -> None:
-    service = Service(agents=50)
+    service = Emulator(agents=50)
     query = [
         {"name": "hostName", "values": ["web-", "db-"], "condition": "CONTAINS"},
         {"name": "health", "values": ["HEALTHY"], "condition": "EQUALS"},
@@ -215,7 +216,7 @@ def test_an_unsupported_filter_or_order_is_refused(
 
 @pytest.mark.parametrize("name", ["tagKey", "tagValue", "configurationId"])
 def test_tags_are_filtered(name: str) -> None:
-    service = Service(tags=60)
+    service = Emulator(tags=60)
     tags = service.call("DescribeTags", {})["tags"]
     key = {"tagKey": "key", "tagValue": "value"}.get(name, name)
     wanted = [tags[0][key], tags[7][key]]
@@ -234,7 +235,7 @@ def test_tags_are_filtered(name: str) -> None:
     ],
 )
 def test_import_tasks_are_filtered(name: str, key: str) -> None:
-    service = Service(import_tasks=30)
+    service = Emulator(import_tasks=30)
     tasks = service.call("DescribeImportTasks", {})["tasks"]
     query = [{"name": name, "values": [tasks[0][key]]}]
     found = service.call("DescribeImportTasks", {"filters": query})["tasks"]
@@ -243,7 +244,7 @@ def test_import_tasks_are_filtered(name: str, key: str) -> None:
 
 
 def test_a_filter_of_import_tasks_by_status_puts_the_others_out() -> None:
-    service = Service(import_tasks=30)
+    service = Emulator(import_tasks=30)
     by_status = {"name": "STATUS", "values": ["IMPORT_COMPLETE"]}
     by_name = {"name": "NAME", "values": ["nothing has this name"]}
     query = {"filters": [by_name, by_status]}
@@ -262,7 +263,7 @@ def test_a_filter_of_import_tasks_by_status_puts_the_others_out() -> None:
     ],
 )
 def test_servers_are_filtered_by_number(condition: str, matches: Callable[[float], bool]) -> None:
-    service = Service()
+    service = Emulator()
     name = "server.performance.avgCpuUsagePct"
     query: dict[str, Any] = {"configurationType": "SERVER"}
     servers = service.call("ListConfigurations", query)["configurations"]
@@ -282,7 +283,7 @@ def test_servers_are_filtered_by_number(condition: str, matches: Callable[[float
     ],
 )
 def test_configurations_are_ordered(kind: str, name: str, key: Callable[[str], Any]) -> None:
-    service = Service()
+    service = Emulator()
     query: dict[str, Any] = {"configurationType": kind}
     plain = service.call("ListConfigurations", query)["configurations"]
     query["orderBy"] = [{"fieldName": name}]
@@ -301,12 +302,12 @@ def test_the_first_field_of_an_order_decides() -> None:
             {"fieldName": "server.hostName", "sortOrder": "ASC"},
         ],
     }
-    servers = Service().call("ListConfigurations", query)["configurations"]
+    servers = Emulator().call("ListConfigurations", query)["configurations"]
     by_name = sorted(servers, key=lambda server: server["server.hostName"])
     assert servers == sorted(by_name, key=lambda s: s["server.osName"], reverse=True)
 
 
 def test_an_answer_is_the_callers_to_change() -> None:
-    service = Service()
+    service = Emulator()
     service.call("DescribeTags", {})["tags"][0].clear()
     assert service.call("DescribeTags", {})["tags"][0]

@@ -8,8 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.clocks import Clock
 
-from aiodiscovery.emulator import Emulator
-from aiodiscovery.emulator._service import Service, ServiceError
+from aiodiscovery.emulator import Emulator, ServiceError
 
 if TYPE_CHECKING:
     from types_boto3_discovery import ApplicationDiscoveryServiceClient
@@ -22,17 +21,17 @@ def clock() -> Clock:
     return Clock()
 
 
-def service_on(clock: Clock, **settings: Any) -> Service:
-    return Service(exports=0, clock=clock, **settings)
+def service_on(clock: Clock, **settings: Any) -> Emulator:
+    return Emulator(exports=0, clock=clock, **settings)
 
 
-def describe(service: Service, export_id: str) -> dict[str, Any]:
+def describe(service: Emulator, export_id: str) -> dict[str, Any]:
     export: dict[str, Any]
     (export,) = service.call("DescribeExportTasks", {"exportIds": [export_id]})["exportsInfo"]
     return export
 
 
-def agent_of(service: Service) -> str:
+def agent_of(service: Emulator) -> str:
     return str(service.call("DescribeAgents", {})["agentsInfo"][0]["agentId"])
 
 
@@ -40,7 +39,7 @@ def agent_filter(agent_id: str, name: str = "agentIds", condition: str = "EQUALS
     return [{"name": name, "values": [agent_id], "condition": condition}]
 
 
-def refused(service: Service, parameters: dict[str, Any]) -> str:
+def refused(service: Emulator, parameters: dict[str, Any]) -> str:
     with pytest.raises(ServiceError) as caught:
         service.call("StartExportTask", parameters)
     return caught.value.code
@@ -163,7 +162,7 @@ def test_an_export_is_missing_until_its_visibility_delay_is_over(clock: Clock) -
     later = service.add_export()
     assert service.call("DescribeExportTasks", {"exportIds": [export_id]})["exportsInfo"] == []
     assert service.call("DescribeExportTasks", {})["exportsInfo"] == []
-    assert service.export_ids() == (export_id, later)
+    assert service.export_ids == (export_id, later)
     clock.now += 2.0
     assert len(service.call("DescribeExportTasks", {})["exportsInfo"]) == 2
     hidden = service.add_export(visibility_delay=1)
@@ -193,7 +192,7 @@ def test_a_listing_loses_nothing_that_becomes_visible_on_the_way(data: st.DataOb
                 if "nextToken" not in page:
                     break
                 query["nextToken"] = page["nextToken"]
-    assert seen == list(service.export_ids()[: len(seen)])
+    assert seen == list(service.export_ids[: len(seen)])
 
 
 @pytest.mark.parametrize("name", ["agentIds", "AgentId", "agentId"])

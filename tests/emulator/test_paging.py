@@ -12,8 +12,7 @@ from botocore.paginate import TokenDecoder
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aiodiscovery.emulator import Emulator
-from aiodiscovery.emulator._service import Service, ServiceError
+from aiodiscovery.emulator import Emulator, ServiceError
 
 if TYPE_CHECKING:
     from types_boto3_discovery import ApplicationDiscoveryServiceClient
@@ -32,13 +31,13 @@ PAGED = [
 ]
 
 
-def refused(service: Service, parameters: dict[str, Any]) -> str:
+def refused(service: Emulator, parameters: dict[str, Any]) -> str:
     with pytest.raises(ServiceError) as caught:
         service.call("DescribeExportTasks", parameters)
     return caught.value.code
 
 
-def pages(service: Service, operation: str, **parameters: Any) -> list[dict[str, Any]]:
+def pages(service: Emulator, operation: str, **parameters: Any) -> list[dict[str, Any]]:
     found = [service.call(operation, parameters)]
     while "nextToken" in found[-1]:
         parameters["nextToken"] = found[-1]["nextToken"]
@@ -81,58 +80,58 @@ def test_a_listing_is_in_the_order_of_creation(
 
 
 def test_a_page_has_at_most_a_hundred_items() -> None:
-    first, second, third = pages(Service(exports=250), "DescribeExportTasks")
+    first, second, third = pages(Emulator(exports=250), "DescribeExportTasks")
     assert [len(page["exportsInfo"]) for page in (first, second, third)] == [100, 100, 50]
 
 
 @pytest.mark.parametrize("exports", [0, 1, 3])
 def test_the_last_page_has_no_token_even_when_it_is_full(exports: int) -> None:
-    page = Service(exports=exports).call("DescribeExportTasks", {"maxResults": max(exports, 1)})
+    page = Emulator(exports=exports).call("DescribeExportTasks", {"maxResults": max(exports, 1)})
     assert "nextToken" not in page
 
 
 def test_nothing_is_lost_or_repeated_while_exports_are_added() -> None:
-    service = Service(exports=5)
+    service = Emulator(exports=5)
     page = service.call("DescribeExportTasks", {"maxResults": 2})
     found = [page]
     while "nextToken" in page:
-        if len(service.export_ids()) < 12:
+        if len(service.export_ids) < 12:
             service.add_export()
         page = service.call(
             "DescribeExportTasks", {"maxResults": 2, "nextToken": page["nextToken"]}
         )
         found.append(page)
-    assert ids(found) == list(service.export_ids())
+    assert ids(found) == list(service.export_ids)
 
 
 def test_a_token_works_with_another_page_size() -> None:
-    service = Service(exports=10)
+    service = Emulator(exports=10)
     first = service.call("DescribeExportTasks", {"maxResults": 3})
     rest = service.call("DescribeExportTasks", {"maxResults": 100, "nextToken": first["nextToken"]})
-    assert ids([first, rest]) == list(service.export_ids())
+    assert ids([first, rest]) == list(service.export_ids)
 
 
 def test_a_token_works_after_a_restart_with_the_same_seed() -> None:
-    first = Service(exports=10, seed=7).call("DescribeExportTasks", {"maxResults": 3})
-    again = Service(exports=10, seed=7)
+    first = Emulator(exports=10, seed=7).call("DescribeExportTasks", {"maxResults": 3})
+    again = Emulator(exports=10, seed=7)
     rest = again.call("DescribeExportTasks", {"nextToken": first["nextToken"]})
-    assert ids([first, rest]) == list(again.export_ids())
+    assert ids([first, rest]) == list(again.export_ids)
 
 
 def test_a_token_of_another_seed_is_refused() -> None:
-    token = Service(seed=1).call("DescribeExportTasks", {"maxResults": 3})["nextToken"]
-    assert refused(Service(seed=2), {"nextToken": token}) == "InvalidParameterValueException"
+    token = Emulator(seed=1).call("DescribeExportTasks", {"maxResults": 3})["nextToken"]
+    assert refused(Emulator(seed=2), {"nextToken": token}) == "InvalidParameterValueException"
 
 
 def test_a_token_of_another_operation_is_refused() -> None:
-    service = Service()
+    service = Emulator()
     token = service.call("DescribeExportConfigurations", {"maxResults": 3})["nextToken"]
     assert refused(service, {"nextToken": token}) == "InvalidParameterValueException"
 
 
 def test_a_token_of_another_query_is_refused() -> None:
-    service = Service()
-    some = list(service.export_ids()[:5])
+    service = Emulator()
+    some = list(service.export_ids[:5])
     token = service.call("DescribeExportTasks", {"maxResults": 2, "exportIds": some})["nextToken"]
     assert refused(service, {"nextToken": token}) == "InvalidParameterValueException"
     query = {"nextToken": token, "exportIds": some[:4]}
@@ -140,7 +139,7 @@ def test_a_token_of_another_query_is_refused() -> None:
 
 
 def test_a_member_that_the_service_does_not_know_changes_no_query() -> None:
-    service = Service()
+    service = Emulator()
     token = service.call("DescribeExportTasks", {"maxResults": 2, "hint": 1})["nextToken"]
     assert service.call("DescribeExportTasks", {"nextToken": token})["exportsInfo"]
 
@@ -148,13 +147,13 @@ def test_a_member_that_the_service_does_not_know_changes_no_query() -> None:
 @settings(deadline=None)
 @given(st.text() | st.binary().map(lambda data: base64.b64encode(data).decode()))
 def test_a_made_up_token_is_refused(token: str) -> None:
-    assert refused(Service(exports=3), {"nextToken": token}) == "InvalidParameterValueException"
+    assert refused(Emulator(exports=3), {"nextToken": token}) == "InvalidParameterValueException"
 
 
 @settings(deadline=None)
 @given(st.integers(0, 43), st.sampled_from("ABCxyz019+/=-_ "))
 def test_a_changed_token_is_refused(position: int, character: str) -> None:
-    service = Service(exports=3)
+    service = Emulator(exports=3)
     token = service.call("DescribeExportTasks", {"maxResults": 1})["nextToken"]
     changed = token[:position] + character + token[position + 1 :]
     if changed != token:
@@ -164,7 +163,7 @@ def test_a_changed_token_is_refused(position: int, character: str) -> None:
 @settings(deadline=None)
 @given(st.integers(0, 1000), st.integers(1, 30))
 def test_no_token_can_be_taken_for_one_of_botocores(seed: int, size: int) -> None:
-    token = Service(seed=seed, exports=31).call("DescribeExportTasks", {"maxResults": size})
+    token = Emulator(seed=seed, exports=31).call("DescribeExportTasks", {"maxResults": size})
     with pytest.raises(UnicodeDecodeError):
         base64.b64decode(token["nextToken"]).decode("utf-8")
     with pytest.raises(ValueError, match="utf-8"):
@@ -208,15 +207,15 @@ def test_ids_are_answered_once_each_in_listing_order(
 
 
 def test_ids_are_paged_too() -> None:
-    service = Service(exports=30)
-    wanted = list(service.export_ids()[::2])
+    service = Emulator(exports=30)
+    wanted = list(service.export_ids[::2])
     found = pages(service, "DescribeExportTasks", exportIds=wanted, maxResults=4)
     assert [len(page["exportsInfo"]) for page in found] == [4, 4, 4, 3]
     assert ids(found) == wanted
 
 
 def test_an_empty_list_of_ids_asks_for_everything() -> None:
-    service = Service(exports=5)
+    service = Emulator(exports=5)
     assert len(ids(pages(service, "DescribeExportTasks", exportIds=[]))) == 5
 
 

@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from support.clocks import Clock
 
-from aiodiscovery.emulator import Emulator
+from aiodiscovery.emulator import Emulator, ServiceError
 from aiodiscovery.emulator._model import output_shape, read
-from aiodiscovery.emulator._service import Service, ServiceError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,39 +23,39 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def service(clock: Clock) -> Service:
-    return Service(exports=0, import_tasks=2, export_duration=60.0, clock=clock)
+def service(clock: Clock) -> Emulator:
+    return Emulator(exports=0, import_tasks=2, export_duration=60.0, clock=clock)
 
 
-def answer_of(service: Service, operation: str, parameters: dict[str, Any]) -> Any:
+def answer_of(service: Emulator, operation: str, parameters: dict[str, Any]) -> Any:
     answer = service.call(operation, parameters)
     # What the model does not know would be missing from what is read.
     assert read(output_shape(operation), json.loads(json.dumps(answer))) == answer
     return answer
 
 
-def start_import(service: Service, **more: str) -> str:
+def start_import(service: Emulator, **more: str) -> str:
     task = answer_of(service, "StartImportTask", IMPORT | more)["task"]
     return str(task["importTaskId"])
 
 
-def import_task(service: Service, task_id: str) -> Any:
+def import_task(service: Emulator, task_id: str) -> Any:
     filters = [{"name": "IMPORT_TASK_ID", "values": [task_id]}]
     (task,) = answer_of(service, "DescribeImportTasks", {"filters": filters})["tasks"]
     return task
 
 
-def start_delete(service: Service, *ids: str) -> str:
+def start_delete(service: Emulator, *ids: str) -> str:
     parameters = {"configurationType": "SERVER", "configurationIds": list(ids)}
     return str(answer_of(service, "StartBatchDeleteConfigurationTask", parameters)["taskId"])
 
 
-def delete_task(service: Service, task_id: str) -> Any:
+def delete_task(service: Emulator, task_id: str) -> Any:
     parameters = {"taskId": task_id}
     return answer_of(service, "DescribeBatchDeleteConfigurationTask", parameters)["task"]
 
 
-def servers(service: Service) -> list[str]:
+def servers(service: Emulator) -> list[str]:
     answer = service.call("ListConfigurations", {"configurationType": "SERVER"})
     return [each["server.configurationId"] for each in answer["configurations"]]
 
@@ -66,7 +65,7 @@ def status_of(client: "ApplicationDiscoveryServiceClient", task_id: str) -> str 
     return task.get("status")
 
 
-def test_an_import_is_in_progress_until_its_time_is_over(clock: Clock, service: Service) -> None:
+def test_an_import_is_in_progress_until_its_time_is_over(clock: Clock, service: Emulator) -> None:
     task_id = start_import(service)
     clock.now += 59.0
     assert import_task(service, task_id)["status"] == "IMPORT_IN_PROGRESS"
@@ -77,20 +76,20 @@ def test_an_import_is_in_progress_until_its_time_is_over(clock: Clock, service: 
     assert (task["name"], task["importUrl"]) == (IMPORT["name"], IMPORT["importUrl"])
 
 
-def test_imports_are_listed_behind_those_that_were_there(service: Service) -> None:
+def test_imports_are_listed_behind_those_that_were_there(service: Emulator) -> None:
     task_id = start_import(service)
     tasks = service.call("DescribeImportTasks", {})["tasks"]
     assert len(tasks) == 3
     assert tasks[-1]["importTaskId"] == task_id
 
 
-def test_an_import_is_started_once_for_each_token(service: Service) -> None:
+def test_an_import_is_started_once_for_each_token(service: Emulator) -> None:
     first = start_import(service, clientRequestToken="once")
     assert start_import(service, clientRequestToken="once") == first
     assert start_import(service, clientRequestToken="twice") != first
 
 
-def test_a_batch_delete_goes_through_its_phases(clock: Clock, service: Service) -> None:
+def test_a_batch_delete_goes_through_its_phases(clock: Clock, service: Emulator) -> None:
     task_id = start_delete(service)
     statuses = []
     for _ in range(4):
@@ -99,7 +98,7 @@ def test_a_batch_delete_goes_through_its_phases(clock: Clock, service: Service) 
     assert statuses == ["INITIALIZING", "VALIDATING", "DELETING", "COMPLETED"]
 
 
-def test_what_a_batch_delete_deletes_is_gone_in_the_end(clock: Clock, service: Service) -> None:
+def test_what_a_batch_delete_deletes_is_gone_in_the_end(clock: Clock, service: Emulator) -> None:
     first, *others = servers(service)
     task_id = start_delete(service, first, "d-server-unknown")
     assert servers(service) == [first, *others]
@@ -112,7 +111,7 @@ def test_what_a_batch_delete_deletes_is_gone_in_the_end(clock: Clock, service: S
     ]
 
 
-def test_a_batch_delete_that_fails_deletes_nothing(clock: Clock, service: Service) -> None:
+def test_a_batch_delete_that_fails_deletes_nothing(clock: Clock, service: Emulator) -> None:
     before = servers(service)
     task_id = start_delete(service, before[0])
     service.set_task_status(task_id, "FAILED")
@@ -121,7 +120,7 @@ def test_a_batch_delete_that_fails_deletes_nothing(clock: Clock, service: Servic
 
 
 def test_a_task_that_was_just_started_may_be_missing_for_a_moment(clock: Clock) -> None:
-    service = Service(import_tasks=0, visibility_delay=5.0, clock=clock)
+    service = Emulator(import_tasks=0, visibility_delay=5.0, clock=clock)
     import_id, delete_id = start_import(service), start_delete(service)
     assert not service.call("DescribeImportTasks", {})["tasks"]
     with pytest.raises(ServiceError, match="There is no batch-delete task"):
@@ -132,14 +131,14 @@ def test_a_task_that_was_just_started_may_be_missing_for_a_moment(clock: Clock) 
 
 
 @pytest.mark.parametrize("status", ["IMPORT_COMPLETE_WITH_ERRORS", "INTERNAL_ERROR", "IMPORT_NEW"])
-def test_an_import_has_whatever_status_it_is_given(service: Service, status: str) -> None:
+def test_an_import_has_whatever_status_it_is_given(service: Emulator, status: str) -> None:
     task_id = start_import(service)
     service.set_task_status(task_id, status)
     *_, task = service.call("DescribeImportTasks", {})["tasks"]
     assert task["status"] == status
 
 
-def test_a_task_that_is_over_can_be_told_to_run_again(clock: Clock, service: Service) -> None:
+def test_a_task_that_is_over_can_be_told_to_run_again(clock: Clock, service: Emulator) -> None:
     import_id, delete_id = start_import(service), start_delete(service)
     clock.now += 60.0
     service.set_task_status(import_id, "DELETE_IN_PROGRESS")

@@ -20,8 +20,7 @@ from botocore.exceptions import ConnectionClosedError
 from trio.testing import MockClock
 
 import aiodiscovery
-from aiodiscovery.emulator._errors import DroppedConnection, ServiceError
-from aiodiscovery.emulator._service import Service
+from aiodiscovery.emulator import DroppedConnection, Emulator, ServiceError
 from support.scripted import EVENT
 
 SESSION = get_session()
@@ -39,7 +38,7 @@ class VirtualService:
     """An emulated service whose time is the event loop's."""
 
     def __init__(self, *, latency: float = 0.0) -> None:
-        self.service = Service(
+        self.service = Emulator(
             exports=0, export_duration=None, clock=lambda: EPOCH + anyio.current_time()
         )
         self.latency = latency

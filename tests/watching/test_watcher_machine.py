@@ -133,7 +133,7 @@ class Watching(RuleBasedStateMachine):
             return
         with self.stack:
             self.virtual.failing = lambda call: None
-            for export_id in self.portal.call(self.change, self.virtual.service.export_ids):
+            for export_id in self.portal.call(self.change, lambda: self.virtual.service.export_ids):
                 if export_id not in self.ends:
                     self.end([export_id], "SUCCEEDED")
             # Longer than any time-out and any delay.

@@ -1,0 +1,295 @@
+"""Exports: how they are started, how they live, and how they are described."""
+
+import math
+from bisect import bisect_left
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from aiodiscovery.emulator import _data, _filters
+
+from ._data import Item, SeededExport
+from ._errors import ServiceError, invalid_value
+from ._pages import Pages, ids
+from ._timing import Timing
+
+__all__ = ["Export", "ExportPlan", "Exports", "Outcome"]
+
+_MAX_RUNNING_AGENT_EXPORTS = 5
+_MAX_RANGE = 72 * 3600.0
+_DAY = 24 * 3600.0
+
+_MESSAGES = {
+    "IN_PROGRESS": "The export is in progress.",
+    "SUCCEEDED": "The export succeeded.",
+    "FAILED": "The export failed.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What an export becomes.
+
+    :param message: its status message; None: the usual one, or an empty one for a status that the
+        service does not know
+    """
+
+    status: str = "SUCCEEDED"
+    message: str | None = None
+
+    @classmethod
+    def planned(cls, fail_with: str | None) -> "Outcome":
+        """Return how an export ends that fails with a message, or succeeds without one."""
+        return cls() if fail_with is None else cls("FAILED", fail_with)
+
+    @property
+    def text(self) -> str:
+        """The status message."""
+        return _MESSAGES.get(self.status, "") if self.message is None else self.message
+
+
+@dataclass(slots=True, kw_only=True)
+class Export:
+    """An export. Its status is a function of the time: it runs, and then it is what it became."""
+
+    export_id: str
+    requested: float
+    visible: float
+    ends: float | None
+    outcome: Outcome
+    truncated: bool = False
+    agent_id: str | None = None
+    start: float | None = None
+    end: float | None = None
+    archive_version: int = 0
+
+    def running(self, now: float) -> bool:
+        """Say whether it still runs."""
+        return self.ends is None or now < self.ends
+
+    def status(self, now: float) -> str:
+        """Return the status that it has."""
+        return "IN_PROGRESS" if self.running(now) else self.outcome.status
+
+    def message(self, now: float) -> str:
+        """Return the status message that it has."""
+        return _MESSAGES["IN_PROGRESS"] if self.running(now) else self.outcome.text
+
+    def end_as(self, outcome: Outcome, *, truncated: bool) -> None:
+        """Let it be over from now on, or run until it is told again."""
+        if outcome.status == "IN_PROGRESS":
+            self.ends, self.outcome = None, Outcome()
+        else:
+            self.ends, self.outcome, self.truncated = -math.inf, outcome, truncated
+
+
+@dataclass(frozen=True, slots=True)
+class ExportPlan:
+    """How an export goes that StartExportTask starts."""
+
+    duration: float | None
+    outcome: Outcome = Outcome()
+    truncated: bool = False
+
+
+class Exports:
+    """All exports, and the operations on them.
+
+    :param url: makes the download URL of an export, given its id and the time
+    :param seed: what the ids are made from
+    :param agent_ids: the agents that can be exported
+    :param per_day: how many can be started in 24 hours; None: any number
+    """
+
+    def __init__(
+        self,
+        pages: Pages,
+        timing: Timing,
+        url: Callable[[str, float], str],
+        *,
+        seed: int,
+        agent_ids: Collection[str],
+        per_day: int | None,
+    ) -> None:
+        self._pages = pages
+        self._timing = timing
+        self._url = url
+        self._agent_ids = agent_ids
+        self._per_day = per_day
+        self._new_ids = _data.export_ids(seed)
+        self._exports: list[Export] = []
+        self._index: dict[str, int] = {}
+        self._of_agents: list[Export] = []
+        self._plans: deque[ExportPlan] = deque()
+        # When exports were started with StartExportTask, oldest first: what a day's limit counts.
+        self._started: deque[float] = deque()
+
+    # What a test does.
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The ids of all exports in listing order, those not visible yet too."""
+        return tuple(self._index)
+
+    def add_seeded(self, exports: Iterable[SeededExport]) -> None:
+        """Add exports that are over."""
+        for item in exports:
+            self.add(
+                requested=item.requested,
+                # Visible and over whatever the clock says: a virtual one may begin at 0.
+                visible=-math.inf,
+                ends=-math.inf,
+                outcome=Outcome("FAILED" if item.failed else "SUCCEEDED"),
+                truncated=item.truncated,
+                agent_id=item.agent_id,
+                start=item.start,
+                end=item.end,
+            )
+
+    def add(self, *, visible: float, agent_id: str | None = None, **values: Any) -> str:
+        """Add an export at the end of the listing.
+
+        :param values: what :class:`Export` takes
+        :return: its id
+        """
+        export_id = next(self._new_ids)
+        # Exports become visible in their order: otherwise one could turn up behind a listing's
+        # back, and the listing would have lost it.
+        if self._exports:
+            visible = max(visible, self._exports[-1].visible)
+        export = Export(export_id=export_id, visible=visible, agent_id=agent_id, **values)
+        self._index[export_id] = len(self._exports)
+        self._exports.append(export)
+        if agent_id is not None:
+            self._of_agents.append(export)
+        return export_id
+
+    def plan(self, plan: ExportPlan) -> None:
+        """Say how the next export goes. Plans queue."""
+        self._plans.append(plan)
+
+    def find(self, export_id: str) -> Export | None:
+        """Return an export, visible or not."""
+        index = self._index.get(export_id)
+        return None if index is None else self._exports[index]
+
+    def get(self, export_id: str) -> Export:
+        """Return an export, visible or not.
+
+        :raises ValueError: where there is none
+        """
+        export = self.find(export_id)
+        if export is None:
+            raise ValueError(f"there is no export {export_id!r}")
+        return export
+
+    # What a client does.
+
+    def describe_export_configurations(self, query: Mapping[str, Any]) -> Item:
+        """Answer DescribeExportConfigurations."""
+        return self._describe("DescribeExportConfigurations", query)
+
+    def describe_export_tasks(self, query: Mapping[str, Any]) -> Item:
+        """Answer DescribeExportTasks."""
+        return self._describe("DescribeExportTasks", query)
+
+    def _describe(self, operation: str, query: Mapping[str, Any]) -> Item:
+        now = self._timing.clock()
+        agent_ids = _filters.agent_ids(query.get("filters", ()))
+        export_ids = ids(query, "exportIds")
+        # By their position in the listing, without a look at any other export.
+        indexes: Sequence[int] = range(len(self._exports))
+        if export_ids:
+            index = self._index
+            indexes = sorted({index[export_id] for export_id in export_ids if export_id in index})
+
+        def rows(position: int) -> Iterator[tuple[int, Item]]:
+            for at in range(bisect_left(indexes, position), len(indexes)):
+                number = indexes[at]
+                export = self._exports[number]
+                if export.visible > now:
+                    return
+                if agent_ids is None or export.agent_id in agent_ids:
+                    yield number, self._info(export, now)
+
+        return self._pages.page(operation, "exportsInfo", query, rows)
+
+    def _info(self, export: Export, now: float) -> Item:
+        status = export.status(now)
+        info: Item = {
+            "exportId": export.export_id,
+            "exportStatus": status,
+            "statusMessage": export.message(now),
+            "exportRequestTime": round(export.requested, 3),
+        }
+        if status == "SUCCEEDED":
+            info["configurationsDownloadUrl"] = self._url(export.export_id, now)
+            info["isTruncated"] = export.truncated
+        if export.start is not None:
+            info["requestedStartTime"] = export.start
+        if export.end is not None:
+            info["requestedEndTime"] = export.end
+        return info
+
+    def start_export_task(self, query: Mapping[str, Any]) -> Item:
+        """Answer StartExportTask."""
+        now, visible, _ = self._timing.times()
+        agent_id = self._agent_to_export(query.get("filters", []))
+        start: float | None = None
+        end: float | None = None
+        if agent_id is not None:
+            # Without an agent, the service ignores the range.
+            start, end = query.get("startTime"), query.get("endTime")
+            _check_range(start, end)
+        self._check_limits(agent_id, now)
+        plan = self._plans.popleft() if self._plans else ExportPlan(self._timing.duration)
+        self._started.append(now)
+        export_id = self.add(
+            requested=now,
+            visible=visible,
+            ends=None if plan.duration is None else now + plan.duration,
+            outcome=plan.outcome,
+            truncated=plan.truncated,
+            agent_id=agent_id,
+            start=start,
+            end=end,
+        )
+        return {"exportId": export_id}
+
+    def _agent_to_export(self, filters: Sequence[Mapping[str, Any]]) -> str | None:
+        _filters.agent_ids(filters)
+        values = [value for item in filters for value in item["values"]]
+        if len(values) > 1:
+            raise invalid_value("Only one agent can be exported at a time.")
+        if not values:
+            return None
+        if values[0] not in self._agent_ids:
+            raise invalid_value(f"There is no agent {values[0]}.")
+        return str(values[0])
+
+    def _check_limits(self, agent_id: str | None, now: float) -> None:
+        while self._started and self._started[0] <= now - _DAY:
+            self._started.popleft()
+        if self._per_day is not None and len(self._started) >= self._per_day:
+            raise ServiceError(
+                "OperationNotPermittedException",
+                f"No more than {self._per_day} exports can be started in a day.",
+            )
+        if agent_id is None:
+            return
+        running = sum(export.running(now) for export in self._of_agents)
+        if running >= _MAX_RUNNING_AGENT_EXPORTS:
+            raise ServiceError(
+                "OperationNotPermittedException",
+                f"No more than {_MAX_RUNNING_AGENT_EXPORTS} exports of agents can run at once.",
+            )
+
+
+def _check_range(start: float | None, end: float | None) -> None:
+    if start is None or end is None:
+        return
+    if end < start:
+        raise invalid_value("endTime must not be before startTime.")
+    if end - start > _MAX_RANGE:
+        raise invalid_value("The range from startTime to endTime must not be over 72 hours.")

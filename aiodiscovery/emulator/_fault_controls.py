@@ -1,0 +1,224 @@
+"""Faults on request, as a test asks for them."""
+
+import threading
+
+from ._faults import (
+    BrokenDownload,
+    CorruptDownload,
+    Drop,
+    EmptyPage,
+    Error,
+    ExtraItems,
+    FailedDownload,
+    Fault,
+    Faults,
+    Latency,
+    NoRanges,
+    TokenCycle,
+    WrongLength,
+)
+from ._service import OPERATIONS
+
+__all__ = ["FaultControls"]
+
+
+class FaultControls:
+    """What an emulator has for a test that wants something to go wrong."""
+
+    _lock: threading.RLock
+    _faults: Faults
+
+    def inject_error(
+        self,
+        code: str,
+        message: str,
+        *,
+        status: int = 400,
+        calls: int | None = 1,
+        operation: str | None = None,
+    ) -> None:
+        """Answer calls with an error. Errors and dropped connections queue together.
+
+        Like every fault, it falls on signed calls of operations that the emulator has. A call
+        that it falls on is not carried out.
+
+        :param code: the code of the error
+        :param message: the text that goes with it
+        :param status: the HTTP status
+        :param calls: how many calls it falls on; None: all, until :meth:`clear_faults`
+        :param operation: the only operation that it falls on, such as ``DescribeExportTasks``;
+            None: all of them
+        :raises ValueError: for fewer than one call, an unknown operation or a bad status
+        """
+        if not 400 <= status <= 599:
+            raise ValueError(f"status must be between 400 and 599, not {status}")
+        self._inject(
+            Error(code=code, message=message, status=status, calls=calls, operation=operation)
+        )
+
+    def inject_throttling(self, calls: int | None = 1, operation: str | None = None) -> None:
+        """Answer calls with ThrottlingException; see :meth:`inject_error`."""
+        self.inject_error("ThrottlingException", "Rate exceeded", calls=calls, operation=operation)
+
+    def inject_server_error(self, calls: int | None = 1, operation: str | None = None) -> None:
+        """Answer calls with ServerInternalErrorException, status 500; see :meth:`inject_error`."""
+        self.inject_error(
+            "ServerInternalErrorException",
+            "The server experienced an internal error. Try again.",
+            status=500,
+            calls=calls,
+            operation=operation,
+        )
+
+    def inject_dropped_connection(
+        self, calls: int | None = 1, operation: str | None = None
+    ) -> None:
+        """Close the connection in place of an answer; see :meth:`inject_error`."""
+        self._inject(Drop(calls=calls, operation=operation))
+
+    def inject_latency(
+        self, seconds: float, calls: int | None = 1, operation: str | None = None
+    ) -> None:
+        """Let calls wait before they are carried out; others are answered meanwhile.
+
+        May fall on a call together with another fault.
+
+        :param seconds: how long, in real time, whatever the emulator's clock says
+        :param calls: how many calls it falls on; None: all, until :meth:`clear_faults`
+        :param operation: the only operation that it falls on; None: all of them
+        :raises ValueError: for a negative number, fewer than one call or an unknown operation
+        """
+        if not seconds >= 0:
+            raise ValueError(f"seconds must not be negative, but is {seconds}")
+        self._inject(Latency(seconds=seconds, calls=calls, operation=operation))
+
+    def inject_empty_page(self, calls: int | None = 1, operation: str | None = None) -> None:
+        """Answer with a page without items, and a token that leads to what it should have held.
+
+        That token is a new one each time, so a run of empty pages is no token cycle.
+
+        :param calls: how many pages it falls on; None: all, until :meth:`clear_faults`
+        :param operation: the only operation that it falls on; None: every paginated one
+        :raises ValueError: for fewer than one call or an unknown operation
+        """
+        self._inject(EmptyPage(calls=calls, operation=operation))
+
+    def inject_extra_items(
+        self, count: int, calls: int | None = 1, operation: str | None = None
+    ) -> None:
+        """Answer with more items than ``maxResults`` asked for, as far as there are any.
+
+        :param count: how many more
+        :param calls: how many pages it falls on; None: all, until :meth:`clear_faults`
+        :param operation: the only operation that it falls on; None: every paginated one
+        :raises ValueError: for fewer than one item or call, or an unknown operation
+        """
+        if count < 1:
+            raise ValueError(f"count must be at least 1, not {count}")
+        self._inject(ExtraItems(count=count, calls=calls, operation=operation))
+
+    def inject_token_cycle(
+        self, length: int = 1, calls: int | None = None, operation: str | None = None
+    ) -> None:
+        """Let the tokens lead round in a circle.
+
+        The circle begins with the first page it falls on, which need not be the first of the
+        listing. The token of its last page leads back to its first one. With ``length=2`` the
+        pages are A, B, A, B and so on, and so are the tokens. Each run over a listing is in a
+        circle of its own.
+
+        :param length: how many pages are in it; fewer, where the listing ends before
+        :param calls: how many pages it falls on; None: all, until :meth:`clear_faults`
+        :param operation: the only operation that it falls on; None: every paginated one
+        :raises ValueError: for fewer than one page or call, or an unknown operation
+        """
+        if length < 1:
+            raise ValueError(f"length must be at least 1, not {length}")
+        self._inject(TokenCycle(length=length, calls=calls, operation=operation))
+
+    def inject_download_error(
+        self, code: str, message: str, *, status: int = 503, calls: int | None = 1
+    ) -> None:
+        """Answer downloads with an error of S3's.
+
+        What keeps a download from its end queues together: errors, broken and stalled downloads.
+        Like every fault of downloads, it falls on those whose URL is good.
+
+        :param code: S3's code of the error, such as ``SlowDown``
+        :param message: the text that goes with it
+        :param status: the HTTP status
+        :param calls: how many downloads it falls on; None: all, until :meth:`clear_faults`
+        :raises ValueError: for fewer than one download or a bad status
+        """
+        if not 300 <= status <= 599:
+            raise ValueError(f"status must be between 300 and 599, not {status}")
+        self._inject(FailedDownload(code=code, message=message, status=status, calls=calls))
+
+    def inject_expired_url(self, calls: int | None = 1) -> None:
+        """Answer downloads as if the URL had expired; see :meth:`inject_download_error`."""
+        self.inject_download_error("AccessDenied", "Request has expired", status=403, calls=calls)
+
+    def inject_broken_download(self, after: int, calls: int | None = 1) -> None:
+        """Close the connection of downloads midway; see :meth:`inject_download_error`.
+
+        :param after: how many bytes come before
+        :raises ValueError: for a negative number or fewer than one download
+        """
+        self._inject(BrokenDownload(after=_count("after", after), calls=calls))
+
+    def inject_stalled_download(self, after: int, calls: int | None = 1) -> None:
+        """Let downloads stop midway, with the connection open, until the client goes away.
+
+        See :meth:`inject_download_error`.
+
+        :param after: how many bytes come before
+        :raises ValueError: for a negative number or fewer than one download
+        """
+        self._inject(BrokenDownload(after=_count("after", after), stalled=True, calls=calls))
+
+    def inject_corrupt_download(self, calls: int | None = 1) -> None:
+        """Let archives have a wrong byte in the middle, with the same ETag.
+
+        :param calls: how many downloads it falls on; None: all, until :meth:`clear_faults`
+        :raises ValueError: for fewer than one download
+        """
+        self._inject(CorruptDownload(calls=calls))
+
+    def inject_wrong_length(self, difference: int, calls: int | None = 1) -> None:
+        """Announce another ``Content-Length`` than that of what is sent.
+
+        :param difference: how many bytes are announced beyond those there are, after which the
+            connection is closed; negative: how many fewer come
+        :param calls: how many downloads it falls on; None: all, until :meth:`clear_faults`
+        :raises ValueError: for fewer than one download
+        """
+        self._inject(WrongLength(difference=difference, calls=calls))
+
+    def inject_no_ranges(self, calls: int | None = None) -> None:
+        """Give whole archives to downloads that ask for a range.
+
+        :param calls: how many downloads it falls on; None: all, until :meth:`clear_faults`
+        :raises ValueError: for fewer than one download
+        """
+        self._inject(NoRanges(calls=calls))
+
+    def clear_faults(self) -> None:
+        """Let nothing go wrong any more."""
+        with self._lock:
+            self._faults.clear()
+
+    def _inject(self, fault: Fault) -> None:
+        if fault.calls is not None and fault.calls < 1:
+            raise ValueError(f"calls must be at least 1 or None, not {fault.calls}")
+        if fault.operation is not None and fault.operation not in OPERATIONS:
+            raise ValueError(
+                f"operation must be one of {', '.join(sorted(OPERATIONS))}, not {fault.operation!r}"
+            )
+        with self._lock:
+            self._faults.add(fault)
+
+
+def _count(name: str, number: int) -> int:
+    if number < 0:
+        raise ValueError(f"{name} must not be negative, but is {number}")
+    return number

@@ -1,0 +1,97 @@
+"""What the service has discovered: agents, configuration items, tags, continuous exports."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from aiodiscovery.emulator import _data, _filters
+
+from ._data import Item
+from ._errors import ServiceError
+from ._pages import Pages, ids, rows
+
+__all__ = ["Inventory"]
+
+
+class Inventory:
+    """What has been discovered.
+
+    :param seed: what it is made from
+    :param agents: how many agents there are
+    :param continuous_exports: how many continuous exports there are
+    :param tags: how many tags there are
+    :param configurations: how many configuration items there are of each type
+    """
+
+    def __init__(
+        self,
+        pages: Pages,
+        *,
+        seed: int,
+        agents: int,
+        continuous_exports: int,
+        tags: int,
+        configurations: int,
+    ) -> None:
+        self._pages = pages
+        self._agents = _data.agents(seed, agents)
+        self._continuous_exports = _data.continuous_exports(seed, continuous_exports)
+        self._tags = _data.tags(seed, tags)
+        self._configurations = _data.configurations(seed, configurations)
+        #: Gives the ids of the servers that were deleted meanwhile.
+        self.deleted: Callable[[], set[str]] = set
+
+    @property
+    def agent_ids(self) -> tuple[str, ...]:
+        """The ids of all agents, in listing order."""
+        return tuple(item["agentId"] for item in self._agents)
+
+    @property
+    def server_ids(self) -> tuple[str, ...]:
+        """The ids of all servers, those that were deleted meanwhile too."""
+        return tuple(item["server.configurationId"] for item in self._configurations["SERVER"])
+
+    def describe_agents(self, query: Mapping[str, Any]) -> Item:
+        """Answer DescribeAgents."""
+        passes = _filters.agent_filter(query.get("filters", ()))
+        wanted = set(ids(query, "agentIds"))
+        found = [
+            item
+            for item in self._agents
+            if (not wanted or item["agentId"] in wanted) and passes(item)
+        ]
+        return self._pages.page("DescribeAgents", "agentsInfo", query, rows(found))
+
+    def describe_continuous_exports(self, query: Mapping[str, Any]) -> Item:
+        """Answer DescribeContinuousExports."""
+        wanted = set(ids(query, "exportIds"))
+        found = [
+            item for item in self._continuous_exports if not wanted or item["exportId"] in wanted
+        ]
+        missing = wanted.difference(item["exportId"] for item in found)
+        if missing:
+            raise ServiceError(
+                "ResourceNotFoundException",
+                f"There are no continuous exports {', '.join(sorted(missing))}.",
+            )
+        return self._pages.page("DescribeContinuousExports", "descriptions", query, rows(found))
+
+    def describe_tags(self, query: Mapping[str, Any]) -> Item:
+        """Answer DescribeTags."""
+        passes = _filters.tag_filter(query.get("filters", ()))
+        found = [item for item in self._tags if passes(item)]
+        return self._pages.page("DescribeTags", "tags", query, rows(found))
+
+    def list_configurations(self, query: Mapping[str, Any]) -> Item:
+        """Answer ListConfigurations."""
+        kind = query["configurationType"]
+        passes = _filters.configuration_filter(kind, query.get("filters", ()))
+        items = self._configurations[kind]
+        if kind == "SERVER":
+            gone = self.deleted()
+            items = [item for item in items if item["server.configurationId"] not in gone]
+        found = _filters.sort_configurations(
+            kind,
+            [item for item in items if passes(item)],
+            query.get("orderBy", ()),
+        )
+        return self._pages.page("ListConfigurations", "configurations", query, rows(found))

@@ -1,0 +1,194 @@
+"""Exports, tasks and archives, as a test adds and changes them."""
+
+import threading
+from types import EllipsisType
+
+from ._errors import check_not_negative
+from ._exports import ExportPlan, Outcome
+from ._service import Service
+
+__all__ = ["JobControls"]
+
+
+class JobControls:
+    """What an emulator has for a test that wants exports and tasks to go its way."""
+
+    _lock: threading.RLock
+    _service: Service
+
+    @property
+    def export_ids(self) -> tuple[str, ...]:
+        """The ids of all exports, in listing order; those that are not visible yet too."""
+        with self._lock:
+            return self._service.exports.ids
+
+    def add_export(
+        self,
+        *,
+        status: str = "IN_PROGRESS",
+        duration: float | EllipsisType | None = ...,
+        fail_with: str | None = None,
+        message: str | None = None,
+        truncated: bool = False,
+        agent_id: str | None = None,
+        start_time: float | None = None,
+        end_time: float | None = None,
+        visibility_delay: float = 0.0,
+    ) -> str:
+        """Add an export at the end of the listing, without StartExportTask and its limits.
+
+        :param status: ``IN_PROGRESS``, or any status that the export has from the beginning
+        :param duration: seconds until one in progress is over; None: until it is told; left out:
+            the emulator's ``export_duration``
+        :param fail_with: the message with which one in progress fails in the end; None: it
+            succeeds
+        :param message: the message of one that is not in progress; None: the usual one
+        :param truncated: whether a succeeded one says that its data is incomplete
+        :param agent_id: the agent whose data is exported, known or not; None for a summary
+        :param start_time: the start of the range asked for, in seconds since the epoch
+        :param end_time: the end of the range asked for, in seconds since the epoch
+        :param visibility_delay: seconds that it is missing from the describe calls. It does not
+            become visible before those that were added before it
+        :return: the export's id
+        :raises ValueError: for a negative number
+        """
+        check_not_negative(visibility_delay=visibility_delay)
+        with self._lock:
+            now, _, ends = self._service.timing.times(duration)
+            outcome = Outcome.planned(fail_with)
+            if status != "IN_PROGRESS":
+                ends, outcome = now, Outcome(status, message)
+            return self._service.exports.add(
+                requested=now,
+                visible=now + visibility_delay,
+                ends=ends,
+                outcome=outcome,
+                truncated=truncated,
+                agent_id=agent_id,
+                start=start_time,
+                end=end_time,
+            )
+
+    def add_exports(
+        self,
+        count: int,
+        *,
+        status: str = "SUCCEEDED",
+        duration: float | EllipsisType | None = ...,
+        fail_with: str | None = None,
+        agent_id: str | None = None,
+    ) -> tuple[str, ...]:
+        """Add many exports that are alike; the parameters are those of :meth:`add_export`.
+
+        :param count: how many to add
+        :return: their ids, in listing order
+        :raises ValueError: for a negative number
+        """
+        with self._lock:
+            return tuple(
+                self.add_export(
+                    status=status, duration=duration, fail_with=fail_with, agent_id=agent_id
+                )
+                for _ in range(count)
+            )
+
+    def plan_export(
+        self,
+        *,
+        duration: float | EllipsisType | None = ...,
+        fail_with: str | None = None,
+        truncated: bool = False,
+    ) -> None:
+        """Say how the next export goes that StartExportTask starts. Plans queue.
+
+        :param duration: seconds that it takes; None: until it is told; left out: the emulator's
+            ``export_duration``
+        :param fail_with: the message with which it fails; None: it succeeds
+        :param truncated: whether it says that its data is incomplete
+        :raises ValueError: for a negative duration
+        """
+        with self._lock:
+            chosen = self._service.timing.chosen(duration)
+            plan = ExportPlan(chosen, Outcome.planned(fail_with), truncated)
+            self._service.exports.plan(plan)
+
+    def finish_export(self, export_id: str, *, truncated: bool = False) -> None:
+        """Let an export succeed now, whatever its status was.
+
+        :param truncated: whether it says that its data is incomplete
+        :raises ValueError: where there is no such export
+        """
+        with self._lock:
+            self._service.exports.get(export_id).end_as(Outcome(), truncated=truncated)
+
+    def fail_export(self, export_id: str, message: str = "The export failed.") -> None:
+        """Let an export fail now, whatever its status was.
+
+        :param message: its status message
+        :raises ValueError: where there is no such export
+        """
+        self.set_export_status(export_id, "FAILED", message)
+
+    def set_export_status(self, export_id: str, status: str, message: str | None = None) -> None:
+        """Give an export a status from now on, known to the service or not.
+
+        With ``IN_PROGRESS`` it runs, until it is told something else.
+
+        :param message: its status message; None: the usual one, or an empty one for a status
+            that the service does not know
+        :raises ValueError: where there is no such export
+        """
+        with self._lock:
+            export = self._service.exports.get(export_id)
+            export.end_as(Outcome(status, message), truncated=False)
+
+    # Import tasks and batch-delete tasks.
+
+    def add_import_task(
+        self, *, duration: float | EllipsisType | None = ..., outcome: str = "IMPORT_COMPLETE"
+    ) -> str:
+        """Add an import task in progress at the end of the listing.
+
+        :param duration: seconds until it is over; None: until it is told; left out: the emulator's
+            ``export_duration``
+        :param outcome: the status that it has then
+        :return: the task's id
+        :raises ValueError: for a negative duration
+        """
+        with self._lock:
+            return self._service.tasks.add_import(duration, outcome)
+
+    def add_batch_delete_task(
+        self, *, duration: float | EllipsisType | None = ..., outcome: str = "COMPLETED"
+    ) -> str:
+        """Add a batch-delete task of no configurations; see :meth:`add_import_task`."""
+        with self._lock:
+            return self._service.tasks.add_batch_delete(duration, outcome)
+
+    def set_task_status(self, task_id: str, status: str) -> None:
+        """Give an import or batch-delete task a status from now on, known to the service or not.
+
+        With one in which such tasks run, it runs until it is told something else.
+
+        :raises ValueError: where there is no such task
+        """
+        with self._lock:
+            self._service.tasks.set_status(task_id, status)
+
+    # Archives.
+
+    def archive(self, export_id: str) -> bytes:
+        """Return the archive that the download URL of an export gives once it has SUCCEEDED.
+
+        :raises ValueError: where there is no such export
+        """
+        with self._lock:
+            return self._service.archive(self._service.exports.get(export_id)).body
+
+    def replace_archive(self, export_id: str) -> None:
+        """Give an export another archive, with another ETag.
+
+        :raises ValueError: where there is no such export
+        """
+        with self._lock:
+            self._service.exports.get(export_id).archive_version += 1
