@@ -1,8 +1,8 @@
 """Waiting: one poller asks the service, for all who wait."""
 
 from .agenda import Outage
+from .checks import check_delays
 from .jobs import ExportUpdate, JobUpdate
-from .poller import check_delays
 from .watchers import BatchDeleteWatcher, ExportWatcher, ImportWatcher, wait_for_exports
 
 __all__ = [

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from botocore.exceptions import ClientError
 
+from .._client import describe_error
 from .._listing import MAX_IDS, MAX_PAGE_SIZE, describe_exports, get_paginator
 from ..exceptions import (
     ExportFailedError,
@@ -14,6 +15,7 @@ from ..exceptions import (
     JobFailedError,
     JobNotFoundError,
     JobTimeoutError,
+    PollingError,
 )
 
 if TYPE_CHECKING:
@@ -101,6 +103,14 @@ class JobKind(Generic[Info, Update]):
         """Name jobs in a message that stays short."""
         first, *others = job_ids
         return f"{self.noun} {first}" + (f" and {len(others)} more" if others else "")
+
+    def polling_error(self, cause: BaseException) -> PollingError:
+        """Make the error of waits for which the service cannot be asked."""
+        error = PollingError(
+            f"the service cannot be asked for {self.noun}s: {describe_error(cause)}"
+        )
+        error.__cause__ = cause
+        return error
 
 
 async def _describe_imports(

@@ -1,6 +1,5 @@
 """What one wait hears of its jobs, and what it returns or raises in the end."""
 
-import math
 from collections.abc import Callable
 from typing import Any, Generic, cast
 
@@ -28,8 +27,6 @@ class Subscription(Generic[Info, Update]):
         of_updates: bool,
     ) -> None:
         self.job_ids = job_ids
-        #: Since when it is to hear.
-        self.begun = -math.inf
         self.deadline = deadline
         self.pending = set(job_ids)
         #: Makes the error that ends the wait.

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from .jobs import BATCH_DELETES, EXPORTS, IMPORTS, ExportUpdate, JobUpdate
-from .poller import JobWatcher
+from .watcher import JobWatcher
 
 if TYPE_CHECKING:
     from aiobotocore.client import AioBaseClient

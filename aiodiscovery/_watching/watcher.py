@@ -1,0 +1,222 @@
+"""Who waits: what the watchers of all kinds of jobs have in common."""
+
+import math
+from collections.abc import AsyncGenerator, Callable, Iterable
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self
+
+import anyio
+
+from .._asynctools import PlainAsyncGenerator, leave
+from .._client import Schedule, check_client
+from .._listing import check_count, check_ids
+from ..exceptions import WatcherClosedError, WatchError
+from .checks import check_delays, check_timeout
+from .jobs import Info, JobKind, Update
+from .poller import Poller
+from .subscription import Subscription
+
+if TYPE_CHECKING:
+    from aiobotocore.client import AioBaseClient
+    from anyio.abc import TaskGroup
+
+__all__ = ["JobWatcher"]
+
+
+class JobWatcher(Generic[Info, Update]):
+    """What the watchers of all kinds of jobs have in common; see ``ExportWatcher``."""
+
+    _kind: ClassVar[JobKind[Any, Any]]
+
+    def __init__(
+        self,
+        client: "AioBaseClient",
+        *,
+        min_delay: float = 2.0,
+        max_delay: float = 120.0,
+        max_concurrency: int = 4,
+        not_found_timeout: float = 60.0,
+    ) -> None:
+        check_client(client)
+        check_delays(min_delay, max_delay, not_found_timeout)
+        check_count("max_concurrency", max_concurrency)
+        self._tasks: TaskGroup | None = None
+        self._open = False
+        self._crash: BaseException | None = None
+        self._poller: Poller[Info] = Poller(
+            client,
+            self._kind,
+            Schedule(min_delay, max_delay),
+            max_concurrency=max_concurrency,
+            not_found_timeout=not_found_timeout,
+            crashed=self._note_crash,
+        )
+
+    async def __aenter__(self) -> Self:
+        if self._tasks is not None:
+            raise RuntimeError("a watcher can be entered only once")
+        self._tasks = anyio.create_task_group()
+        await self._tasks.__aenter__()
+        self._poller.start(self._tasks, name=f"aiodiscovery.{type(self).__name__}")
+        self._open = True
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool | None:
+        assert self._tasks is not None  # noqa: S101  # it was entered
+        self._close(lambda: WatcherClosedError("the watcher was left while this wait went on"))
+        swallowed = await leave(self._tasks, exc_type, exc, traceback)
+        if self._crash is not None and (exc is None or swallowed):
+            raise self._crash
+        return swallowed
+
+    async def wait(self, job_id: str, /, timeout: float | None = None) -> Info:  # noqa: ASYNC109  # a last poll precedes it
+        """Wait until a job has ended.
+
+        :param timeout: how many seconds to wait at most; the last poll is made just before. A
+            time-out or cancellation from outside does no harm either.
+        :return: what the service says of it, once it succeeded.
+        :raises JobFailedError: if it failed.
+        :raises JobTimeoutError: if it has not ended within ``timeout``.
+        :raises JobNotFoundError: if the service does not know it.
+        :raises PollingError: if the service cannot be asked, and asking again would not help.
+        :raises WatcherClosedError: if the watcher is not open, or is left meanwhile.
+        :raises ValueError: if that is no id or no time-out.
+        """
+        return (await self.wait_all((job_id,), timeout))[job_id]
+
+    async def wait_all(
+        self,
+        job_ids: Iterable[str],
+        /,
+        timeout: float | None = None,  # noqa: ASYNC109  # a last poll precedes it
+        raise_on_failure: bool = True,
+    ) -> dict[str, Info]:
+        """Wait until every one of the jobs has ended.
+
+        :param timeout: as for :meth:`wait`.
+        :param raise_on_failure: whether a job that failed is an error.
+        :return: what the service says of them, by id, in the order asked; an id that is given
+            twice is one job.
+        :raises JobTimeoutError: if not all ended within ``timeout``, with those that did.
+        :raises JobNotFoundError: if the service does not know some, once the others have ended,
+            with those, whether they failed or not.
+        :raises JobFailedError: if any failed, once all have ended, with all of them.
+        :raises PollingError, WatcherClosedError, ValueError: as for :meth:`wait`.
+        """
+        subscription = self._prepare(job_ids, timeout, of_updates=False)
+        if subscription.pending:
+            self._subscribe(subscription)
+            try:
+                with anyio.CancelScope(deadline=subscription.deadline):
+                    await subscription.wait_for_change()
+            finally:
+                self._poller.release(subscription)
+        return subscription.result(timeout, raise_on_failure=raise_on_failure)
+
+    def updates(self, job_ids: Iterable[str], /) -> AsyncGenerator[Update, None]:
+        """Iterate over the changes of the jobs' statuses.
+
+        The first status that is seen of each job comes, then every change; the iteration ends when
+        all have ended, well or not. A slow consumer holds nobody up: it gets the newest state of
+        each job, and misses those that were over before it looked.
+
+        The jobs are watched from the first ``anext()`` until the iterator is closed or dropped.
+
+        :raises JobNotFoundError: while iterating, if the service does not know some; those that
+            are left can be iterated further.
+        :raises PollingError, WatcherClosedError: while iterating, as for :meth:`wait`.
+        :raises ValueError: if there is something else than ids.
+        """
+        subscription = self._prepare(job_ids, None, of_updates=True)
+        return _Updates(subscription, self._subscribe, self._poller)
+
+    def _prepare(
+        self,
+        job_ids: Iterable[str],
+        timeout: float | None,
+        *,
+        of_updates: bool,
+    ) -> Subscription[Info, Update]:
+        ids = check_ids(job_ids, self._kind.noun)
+        deadline = math.inf
+        if timeout is not None:
+            check_timeout(timeout)
+            deadline = anyio.current_time() + timeout
+        self._check_open()
+        return Subscription(self._kind, ids, deadline, of_updates=of_updates)
+
+    def _check_open(self) -> None:
+        if self._crash is not None:
+            raise self._kind.polling_error(self._crash)
+        if not self._open:
+            raise WatcherClosedError("the watcher is not open: use it inside `async with`")
+
+    def _subscribe(self, subscription: Subscription[Info, Update]) -> None:
+        self._check_open()
+        self._poller.want(subscription)
+
+    def _note_crash(self, error: BaseException) -> None:
+        self._crash = error
+        self._close(lambda: self._kind.polling_error(error))
+
+    def _close(self, failure: Callable[[], WatchError]) -> None:
+        """End every wait, and stop."""
+        assert self._tasks is not None  # noqa: S101  # it was entered
+        self._open = False
+        self._poller.fail(failure)
+        self._tasks.cancel_scope.cancel()
+
+
+class _Updates(PlainAsyncGenerator[Update]):
+    """The changes of some jobs, as :meth:`JobWatcher.updates` gives them."""
+
+    def __init__(
+        self,
+        subscription: Subscription[Any, Update],
+        subscribe: Callable[[Subscription[Any, Update]], None],
+        poller: Poller[Any],
+    ) -> None:
+        self._subscription = subscription
+        self._subscribe = subscribe
+        self._poller = poller
+        self._begun = False
+        self._closed = False
+        self._guard = anyio.ResourceGuard("iterating over")
+
+    async def __anext__(self) -> Update:
+        subscription = self._subscription
+        with self._guard:
+            while not self._closed:
+                if not self._begun:
+                    self._subscribe(subscription)
+                    self._begun = True
+                update = subscription.take_update()
+                if update is not None:
+                    return update
+                if subscription.failure is not None:
+                    raise subscription.failure()
+                subscription.raise_if_not_found()
+                if not subscription.pending:
+                    self._close()
+                else:
+                    await subscription.wait_for_change()
+        raise StopAsyncIteration
+
+    async def aclose(self) -> None:
+        """End the iteration, and watch the jobs for it no more."""
+        self._close()
+
+    def _close(self) -> None:
+        self._closed = True
+        self._poller.release(self._subscription)
+        self._subscription.wake()  # another task may wait in __anext__
+
+    def __del__(self) -> None:
+        # Left with `break`. Only noted: a collector may call this in any thread.
+        if self._begun and not self._closed:
+            self._poller.release_later(self._subscription)
