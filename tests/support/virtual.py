@@ -16,10 +16,11 @@ import anyio
 import trio
 from aiobotocore.session import get_session
 from anyio.from_thread import BlockingPortal
-from botocore.exceptions import ConnectionClosedError
+from botocore.exceptions import ClientError, ConnectionClosedError
 from trio.testing import MockClock
 
 import aiodiscovery
+from aiodiscovery import ExportUpdate
 from aiodiscovery.emulator import DroppedConnection, Emulator, ServiceError
 from support.scripted import EVENT
 
@@ -132,3 +133,25 @@ def run_virtual(
 
     trio.run(main, clock=MockClock(autojump_threshold=0))
     return virtual
+
+
+async def collect(updates: Any, into: list[ExportUpdate]) -> None:
+    """Iterate to the end."""
+    async for update in updates:
+        into.append(update)  # noqa: PERF401  # each as it comes
+
+
+def service_error(code: str, status: int = 400) -> ClientError:
+    """Make the error that a code of the service is raised as."""
+    return ClientError(
+        {
+            "Error": {"Code": code, "Message": "no"},
+            "ResponseMetadata": {"HTTPStatusCode": status},  # type: ignore[typeddict-item]
+        },
+        "DescribeExportTasks",
+    )
+
+
+def fail_until(time: float, error: Exception) -> Any:
+    """Let calls fail before a time, as ``VirtualService.failing`` has it."""
+    return lambda call: error if call.time < time else None
