@@ -12,6 +12,7 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 from botocore.exceptions import ClientError, EndpointConnectionError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from support.listings import list_exports
 from support.scripted import EVENT, ScriptedListing
 
 import aiodiscovery
@@ -21,13 +22,6 @@ if TYPE_CHECKING:
     from types_aiobotocore_discovery.client import ApplicationDiscoveryServiceClient as Client
 
 MANY = [f"export-{number}" for number in range(250)]
-
-
-def list_exports(
-    client: "Client", *ids: str, **config: Any
-) -> "aiodiscovery.PageIterator[Any, Any]":
-    parameters: Any = {"PaginationConfig": config} | ({"exportIds": ids} if ids else {})
-    return aiodiscovery.get_paginator(client, "describe_export_tasks").paginate(**parameters)
 
 
 @pytest.fixture
