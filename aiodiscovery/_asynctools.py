@@ -8,8 +8,9 @@ from typing import TypeVar
 
 import anyio
 from anyio.abc import TaskGroup
+from anyio.lowlevel import current_token
 
-__all__ = ["PlainAsyncGenerator", "leave"]
+__all__ = ["PlainAsyncGenerator", "current_loop", "leave"]
 
 T = TypeVar("T")
 
@@ -67,3 +68,14 @@ async def leave(
     with suppress(anyio.get_cancelled_exc_class()):
         await tasks.__aexit__(None, None, None)
     return False
+
+
+def current_loop() -> object:
+    """Return what is the same in all tasks of an event loop, and different in another one.
+
+    :raises RuntimeError: where no event loop runs in this thread.
+    """
+    try:
+        return current_token()
+    except LookupError as error:
+        raise RuntimeError("this needs a running event loop, in the same thread") from error

@@ -161,6 +161,16 @@ class PollingError(WatchError):
     credentials or parameters, or a fault of the program itself.
     """
 
+    #: The ids that the service refuses to be asked for; empty if the reason is not one of them.
+    job_ids: Sequence[str]
+
+    def __init__(self, message: str, job_ids: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.job_ids = job_ids
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), (str(self), self.job_ids)
+
 
 class WatcherClosedError(WatchError):
     """The watcher is not open: it was left, or never entered, with ``async with``."""

@@ -2,17 +2,31 @@
 
 from .backoff import Schedule
 from .client import check_client, create_client
-from .failures import CALL_ERRORS, describe_error, error_code, is_throttling, may_pass
+from .failures import (
+    CALL_ERRORS,
+    advise,
+    concerns_the_request,
+    describe_error,
+    error_code,
+    is_of_credentials,
+    is_of_the_clock,
+    is_throttling,
+    may_pass,
+)
 from .feature_ids import FeatureId
 
 __all__ = [
     "CALL_ERRORS",
     "FeatureId",
     "Schedule",
+    "advise",
     "check_client",
+    "concerns_the_request",
     "create_client",
     "describe_error",
     "error_code",
+    "is_of_credentials",
+    "is_of_the_clock",
     "is_throttling",
     "may_pass",
 ]

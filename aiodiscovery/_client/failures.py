@@ -7,12 +7,25 @@ from botocore.exceptions import (
     HTTPClientError,
     MetadataRetrievalError,
     PaginationError,
+    ParamValidationError,
     SSLError,
+    SSOError,
+    TokenRetrievalError,
 )
 from botocore.exceptions import ConnectionError as BotoConnectionError
 from botocore.parsers import ResponseParserError
 
-__all__ = ["CALL_ERRORS", "describe_error", "error_code", "is_throttling", "may_pass"]
+__all__ = [
+    "CALL_ERRORS",
+    "advise",
+    "concerns_the_request",
+    "describe_error",
+    "error_code",
+    "is_of_credentials",
+    "is_of_the_clock",
+    "is_throttling",
+    "may_pass",
+]
 
 #: What a call raises that failed, apart from faults of the program.
 CALL_ERRORS = (BotoCoreError, ClientError, ResponseParserError)
@@ -51,10 +64,48 @@ _THROTTLING_CODES = frozenset(
     }
 )
 _PASSING_CODES = frozenset({"PriorRequestNotComplete", "RequestTimeout", "RequestTimeoutException"})
+#: What AWS services say of a request that was signed too long ago, or in the future.
+_CLOCK_CODES = frozenset({"RequestExpired", "RequestInTheFuture", "RequestTimeTooSkewed"})
+_CLOCK_TEXTS = ("signature expired", "signature not yet current")
+#: What they say of the caller or the account, whatever the request asks for.
+_ACCOUNT_CODES = frozenset(
+    {
+        "AccessDenied",
+        "AccessDeniedException",
+        "AuthFailure",
+        "AuthorizationErrorException",
+        "ExpiredToken",
+        "ExpiredTokenException",
+        "HomeRegionNotSetException",
+        "IncompleteSignature",
+        "IncompleteSignatureException",
+        "InvalidAccessKeyId",
+        "InvalidAction",
+        "InvalidClientTokenId",
+        "InvalidSignatureException",
+        "MissingAuthenticationToken",
+        "MissingAuthenticationTokenException",
+        "NotAuthorized",
+        "OperationNotPermittedException",
+        "OptInRequired",
+        "SignatureDoesNotMatch",
+        "UnauthorizedOperation",
+        "UnknownOperationException",
+        "UnrecognizedClientException",
+    }
+)
+_CREDENTIALS = (
+    CredentialRetrievalError,
+    MetadataRetrievalError,
+    SSOError,
+    TokenRetrievalError,
+)
 
 
 def may_pass(error: Exception) -> bool:
     """Say whether asking again may help."""
+    if is_of_the_clock(error) or is_of_credentials(error):
+        return True
     if isinstance(error, ClientError):
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         return status >= 500 or is_throttling(error) or error_code(error) in _PASSING_CODES
@@ -64,6 +115,51 @@ def may_pass(error: Exception) -> bool:
     if type(error) is HTTPClientError and isinstance(error.kwargs.get("error"), _FAULTS):
         return False
     return isinstance(error, _PASSING_ERRORS)
+
+
+def is_of_the_clock(error: Exception) -> bool:
+    """Say whether a request was signed with a wrong time.
+
+    It passes by itself if the machine was asleep when it was signed, and stays if its clock is
+    wrong.
+    """
+    if not isinstance(error, ClientError):
+        return False
+    text = str(error.response.get("Error", {}).get("Message")).lower()
+    return error_code(error) in _CLOCK_CODES or any(map(text.__contains__, _CLOCK_TEXTS))
+
+
+def is_of_credentials(error: Exception) -> bool:
+    """Say whether credentials could not be obtained, for the moment or for good."""
+    return isinstance(error, _CREDENTIALS)
+
+
+def concerns_the_request(error: Exception) -> bool:
+    """Say whether an error may be due to one of the things that a request asks for."""
+    if isinstance(error, ClientError):
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        of_all = may_pass(error) or error_code(error) in _ACCOUNT_CODES
+        return not of_all and status not in (401, 403)
+    return isinstance(error, ParamValidationError)
+
+
+def advise(error: BaseException) -> str:
+    """Say what to do about an error that stays; an empty string if that is not known."""
+    if isinstance(error, _CREDENTIALS):
+        return (
+            "see where the credentials come from: the profile's credential_process, its SSO "
+            "session, its role, or the machine's metadata service"
+        )
+    if not isinstance(error, ClientError):
+        return ""
+    if is_of_the_clock(error):
+        return "see whether the clock of this machine is right"
+    if error_code(error) == "HomeRegionNotSetException":
+        return (
+            "this is not the account's Migration Hub home region; use that as region_name, or "
+            "choose one with `aws migrationhub-config create-home-region-control`"
+        )
+    return ""
 
 
 def is_throttling(error: Exception) -> bool:

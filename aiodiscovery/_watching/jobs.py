@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from botocore.exceptions import ClientError
 
-from .._client import describe_error
+from .._client import advise, describe_error
 from .._listing import MAX_IDS, MAX_PAGE_SIZE, describe_exports, get_paginator
 from ..exceptions import (
     ExportFailedError,
@@ -102,13 +102,20 @@ class JobKind(Generic[Info, Update]):
     def name(self, job_ids: Sequence[str]) -> str:
         """Name jobs in a message that stays short."""
         first, *others = job_ids
-        return f"{self.noun} {first}" + (f" and {len(others)} more" if others else "")
+        # "export-123" needs no "export" before it.
+        named = first if first.startswith(f"{self.noun}-") else f"{self.noun} {first}"
+        return named + (f" and {len(others)} more" if others else "")
 
-    def polling_error(self, cause: BaseException) -> PollingError:
-        """Make the error of waits for which the service cannot be asked."""
-        error = PollingError(
-            f"the service cannot be asked for {self.noun}s: {describe_error(cause)}"
-        )
+    def polling_error(self, cause: BaseException, job_ids: Sequence[str] = ()) -> PollingError:
+        """Make the error of waits for which the service cannot be asked.
+
+        :param job_ids: the jobs that are the reason; none where it is another one.
+        """
+        what = self.name(job_ids) if job_ids else f"{self.noun}s"
+        message = f"the service cannot be asked for {what}: {describe_error(cause)}"
+        if advice := advise(cause):
+            message += f"; {advice}"
+        error = PollingError(message, tuple(job_ids))
         error.__cause__ = cause
         return error
 

@@ -11,7 +11,7 @@ import random
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Generic, Protocol
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol
 
 import anyio
 
@@ -19,7 +19,10 @@ from .._client import (
     CALL_ERRORS,
     FeatureId,
     Schedule,
+    concerns_the_request,
     describe_error,
+    is_of_credentials,
+    is_of_the_clock,
     is_throttling,
     may_pass,
 )
@@ -31,9 +34,14 @@ if TYPE_CHECKING:
     from aiobotocore.client import AioBaseClient
     from anyio.abc import TaskGroup
 
-__all__ = ["Interest", "Poller"]
+__all__ = ["Interest", "Poller", "Trouble"]
 
 logger = logging.getLogger("aiodiscovery")
+
+
+#: For how many seconds there may be no credentials before that counts as final. Roles and metadata
+#: services have outages, too.
+_CREDENTIALS_TIMEOUT = 3600.0
 
 
 class Interest(Protocol):
@@ -51,8 +59,18 @@ class Interest(Protocol):
     def miss(self, job_id: str, /) -> None:
         """Hear that there is no such job."""
 
+    def refuse(self, job_id: str, failure: Callable[[], WatchError], /) -> None:
+        """Hear that the service cannot be asked for a job."""
+
     def fail(self, failure: Callable[[], WatchError], /) -> None:
         """Hear that nothing more will come."""
+
+
+class Trouble(NamedTuple):
+    """That calls fail: for how many seconds, and with what."""
+
+    seconds: float
+    error: Exception
 
 
 @dataclass(slots=True, eq=False)
@@ -66,11 +84,15 @@ class _Job(Generic[Info]):
     info: Info | None = None
     #: How many polls its own schedule has asked for.
     attempt: int = 0
-    #: How many polls of it failed in a row, and when the last one did.
+    #: How many polls of it failed in a row, since when, when the last one did, and with what.
     failures: int = 0
+    failing_since: float = math.inf
     failed_at: float = math.inf
+    error: Exception | None = None
     #: How small a call for it has to be, see Agenda.
     level: int = 0
+    #: When it was asked for, and when that was answered, last.
+    asked_at: float = -math.inf
     looked_at: float = -math.inf
     left_at: float = -math.inf
     in_flight: bool = False
@@ -112,11 +134,15 @@ class Poller(Generic[Info]):
         self._calls = 0
         self._outage = Outage(schedule)
         self._succeeded_at = -math.inf
+        # Since when calls fail, whatever they ask for.
+        self._failing_since = math.inf
+        self._error: Exception | None = None
 
     def start(self, tasks: "TaskGroup", name: str) -> None:
         """Ask in a task group, until that is cancelled."""
         self._tasks = tasks
         self._wake = anyio.Event()
+        self._call_ended = anyio.Event()
         tasks.start_soon(self._run, self._poll, name=name)
 
     # What is wanted
@@ -182,6 +208,47 @@ class Poller(Generic[Info]):
             interest.fail(failure)
             self.release(interest)
 
+    def trouble(self, interest: Interest) -> Trouble | None:
+        """Return why an interest hears nothing, where calls fail for what it wants."""
+        now = anyio.current_time()
+        if self._error is not None:
+            return Trouble(now - self._failing_since, self._error)
+        for job in self._jobs_of(interest):
+            if job.error is not None:
+                return Trouble(now - job.failing_since, job.error)
+        return None
+
+    def was_answered(self, interest: Interest) -> bool:
+        """Say whether the service has said something of all that an interest wants."""
+        return all(job.looked_at > -math.inf for job in self._jobs_of(interest))
+
+    async def look_again(self, interest: Interest) -> None:
+        """Ask at once for what an interest wants, and wait until that is answered.
+
+        Nothing is asked for whose last poll was made. For a process that was stopped when it was
+        due: the machine slept, or a debugger held it.
+        """
+        last_poll = self._schedule.last_poll(interest.deadline)
+        now = anyio.current_time()
+        missed = [
+            job for job in self._jobs_of(interest) if job.in_flight or job.asked_at < last_poll
+        ]
+        idle = [job for job in missed if not job.in_flight]
+        for start in range(0, len(idle), self._kind.most):
+            jobs = idle[start : start + self._kind.most]
+            for job in jobs:
+                self._agenda.drop(job.id)
+            self._start_call(jobs, now)
+        while any(job.in_flight for job in missed):
+            await self._call_ended.wait()
+
+    def _jobs_of(self, interest: Interest) -> list[_Job[Info]]:
+        return [
+            job
+            for job_id in interest.job_ids
+            if (job := self._jobs.get(job_id)) is not None and interest in job.interests
+        ]
+
     def _release_now(self) -> None:
         while self._no_more:
             self.release(self._no_more.popleft())
@@ -236,12 +303,15 @@ class Poller(Generic[Info]):
             taken = self._agenda.take(now, outage.most(self._kind.most))
             if not taken:
                 return self._agenda.next_due()
-            jobs = [self._jobs[each] for each in taken]
-            for job in jobs:
-                job.in_flight = True
-            self._calls += 1
-            self._tasks.start_soon(self._run, self._look, jobs, now)
+            self._start_call([self._jobs[job_id] for job_id in taken], now)
         return math.inf  # until a call has ended
+
+    def _start_call(self, jobs: list[_Job[Info]], now: float) -> None:
+        for job in jobs:
+            job.in_flight = True
+            job.asked_at = now
+        self._calls += 1
+        self._tasks.start_soon(self._run, self._look, jobs, now)
 
     def _put_on_agenda(self, job: _Job[Info], due: float, now: float) -> None:
         if job.missing_since is not None:
@@ -280,7 +350,11 @@ class Poller(Generic[Info]):
                 job.in_flight = False
             self._calls -= 1
             self._wake.set()
-        if may_pass(error):
+            self._call_ended.set()
+            self._call_ended = anyio.Event()
+        if concerns_the_request(error):
+            self._part(jobs, started, error)
+        elif may_pass(error):
             self._back_off(jobs, started, error)
         else:
             self._give_up(jobs, started, error)
@@ -296,6 +370,7 @@ class Poller(Generic[Info]):
     def _take_in(self, jobs: list[_Job[Info]], infos: Mapping[str, Info]) -> None:
         now = anyio.current_time()
         self._succeeded_at = now
+        self._failing_since, self._error = math.inf, None
         self._outage.note_success()
         logger.debug(
             "asked for %d %ss, the service knows %d", len(jobs), self._kind.noun, len(infos)
@@ -307,7 +382,8 @@ class Poller(Generic[Info]):
                 job.attempt += 1  # a look that came earlier only begins its delay anew
             job.due = now + self._schedule.delay(job.attempt, jitter)
             job.looked_at = now
-            job.failures, job.failed_at, job.level = 0, math.inf, 0
+            job.failures, job.level = 0, 0
+            job.failing_since, job.failed_at, job.error = math.inf, math.inf, None
             info = infos.get(job.id)
             if info is None:
                 self._note_missing(job, now)
@@ -350,6 +426,10 @@ class Poller(Generic[Info]):
             explained = is_throttling(error)
             outage.note_failure(started, now, jitter, size=len(jobs), explained=explained)
             outage.paused_until = self._or_last_poll(outage.paused_until, now, self._interests)
+            self._failing_since, self._error = min(self._failing_since, now), error
+            if now - self._failing_since >= self._patience(error):
+                self._give_up(jobs, started, error)
+                return
         logger.warning(
             "asking for %d %ss failed, trying again: %s",
             len(jobs),
@@ -363,8 +443,46 @@ class Poller(Generic[Info]):
             suspect = job.failed_at < self._succeeded_at and not is_throttling(error)
             if suspect and job.level < smaller:
                 job.level, job.failures = smaller, 1
-            job.failed_at = now
+            job.failing_since, job.failed_at = min(job.failing_since, now), now
+            job.error = error
             self._put_on_agenda(job, now + self._schedule.delay(job.failures, jitter), now)
+
+    def _patience(self, error: Exception) -> float:
+        """Return for how many seconds an error may go on before it counts as final."""
+        if is_of_the_clock(error):
+            return self._not_found_timeout
+        return _CREDENTIALS_TIMEOUT if is_of_credentials(error) else math.inf
+
+    def _part(self, jobs: list[_Job[Info]], started: float, error: Exception) -> None:
+        """Find out by halving which of the jobs the service does not want to be asked for."""
+        now = anyio.current_time()
+        watched = self._still_watched(jobs)
+        if len(jobs) == 1:
+            for job in watched:
+                self._refuse(job, started, error)
+            return
+        logger.debug(
+            "asking for %d %ss was refused, asking for fewer: %s",
+            len(jobs),
+            self._kind.noun,
+            describe_error(error),
+        )
+        smaller = Agenda.level_of(self._kind.most, len(jobs) // 2)
+        for job in watched:
+            job.level = max(job.level, smaller)
+            self._put_on_agenda(job, now, now)
+
+    def _refuse(self, job: _Job[Info], started: float, error: Exception) -> None:
+        """End the interests in a job that there were when the call was made."""
+        logger.info("asking for %s %s is refused", self._kind.noun, job.id)
+        for interest in [each for each in job.interests if self._interests[each] <= started]:
+            interest.refuse(job.id, lambda: self._kind.polling_error(error, (job.id,)))
+            job.interests.discard(interest)
+        if job.interests:
+            now = anyio.current_time()
+            self._put_on_agenda(job, now, now)
+        else:
+            self._forget(job)
 
     def _give_up(self, jobs: list[_Job[Info]], started: float, error: Exception) -> None:
         """End every interest that there was when the call was made."""

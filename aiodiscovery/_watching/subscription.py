@@ -34,6 +34,8 @@ class Subscription(Generic[Info, Update]):
         self._kind = kind
         self._ended: dict[str, Info] = {}
         self._not_found: list[str] = []
+        #: Makes the errors of jobs that the service does not want to be asked for.
+        self._refused: list[Callable[[], WatchError]] = []
         #: The newest state of each job that the consumer has not taken yet.
         self._news: dict[str, Info] = {}
         self._of_updates = of_updates
@@ -62,6 +64,12 @@ class Subscription(Generic[Info, Update]):
         if self._of_updates or not self.pending:
             self._changed.set()
 
+    def refuse(self, job_id: str, failure: Callable[[], WatchError]) -> None:
+        """Hear that the service cannot be asked for a job."""
+        self.pending.discard(job_id)
+        self._refused.append(failure)
+        self._changed.set()
+
     def fail(self, failure: Callable[[], WatchError]) -> None:
         """Hear that the wait ends with an error."""
         self.failure = failure
@@ -88,6 +96,12 @@ class Subscription(Generic[Info, Update]):
             self._changed = anyio.Event()
         await self._changed.wait()
 
+    def raise_if_refused(self) -> None:
+        """Raise the error for a job that the service cannot be asked for."""
+        if self._refused:
+            # Said once, as below.
+            raise self._refused.pop(0)()
+
     def raise_if_not_found(self) -> None:
         """Raise the error for what the service does not know."""
         if self._not_found:
@@ -96,19 +110,31 @@ class Subscription(Generic[Info, Update]):
             message = f"the service does not know {self._kind.name(ids)}"
             raise self._kind.not_found_error(message, ids, self._ended_in_order())
 
-    def result(self, timeout: float | None, *, raise_on_failure: bool) -> dict[str, Info]:
-        """Return the infos of all jobs, in the order asked, or raise what ended the wait."""
+    def result(
+        self,
+        timeout: float | None,
+        *,
+        raise_on_failure: bool,
+        trouble: str = "",
+        cause: Exception | None = None,
+    ) -> dict[str, Info]:
+        """Return the infos of all jobs, in the order asked, or raise what ended the wait.
+
+        :param trouble: what kept the service from answering, for the message of a time-out.
+        :param cause: the error that did.
+        """
         kind = self._kind
         ended = self._ended_in_order()
-        pending = tuple(each for each in self.job_ids if each not in ended)
+        self.raise_if_refused()
         if self.failure is not None and self.pending:
             raise self.failure()
         if self.pending:
-            raise kind.timeout_error(
-                f"{kind.name(pending)} not ended within {timeout} s, {len(ended)} ended",
-                ended,
-                pending,
-            )
+            pending = tuple(job_id for job_id in self.job_ids if job_id not in ended)
+            has = "has" if len(pending) == 1 else "have"
+            message = f"{kind.name(pending)} {has} not ended within {timeout} s"
+            if ended:
+                message += f", {len(ended)} ended"
+            raise kind.timeout_error(message + trouble, ended, pending) from cause
         self.raise_if_not_found()
         failed = {key: info for key, info in ended.items() if kind.has_failed(info)}
         if failed and raise_on_failure:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self
 
 import anyio
 
-from .._asynctools import PlainAsyncGenerator, leave
-from .._client import Schedule, check_client
+from .._asynctools import PlainAsyncGenerator, current_loop, leave
+from .._client import Schedule, advise, check_client, describe_error
 from .._listing import check_count, check_ids
 from ..exceptions import WatcherClosedError, WatchError
 from .checks import check_delays, check_timeout
@@ -21,6 +21,12 @@ if TYPE_CHECKING:
     from anyio.abc import TaskGroup
 
 __all__ = ["JobWatcher"]
+
+
+#: How late a time-out may come before one more look is made, and how long that may take, in
+#: seconds.
+_LATE = 0.1
+_LAST_LOOK = 30.0
 
 
 class JobWatcher(Generic[Info, Update]):
@@ -55,6 +61,7 @@ class JobWatcher(Generic[Info, Update]):
     async def __aenter__(self) -> Self:
         if self._tasks is not None:
             raise RuntimeError("a watcher can be entered only once")
+        self._loop = current_loop()
         self._tasks = anyio.create_task_group()
         await self._tasks.__aenter__()
         self._poller.start(self._tasks, name=f"aiodiscovery.{type(self).__name__}")
@@ -68,6 +75,7 @@ class JobWatcher(Generic[Info, Update]):
         traceback: TracebackType | None,
     ) -> bool | None:
         assert self._tasks is not None  # noqa: S101  # it was entered
+        self._check_loop()
         self._close(lambda: WatcherClosedError("the watcher was left while this wait went on"))
         swallowed = await leave(self._tasks, exc_type, exc, traceback)
         if self._crash is not None and (exc is None or swallowed):
@@ -85,7 +93,8 @@ class JobWatcher(Generic[Info, Update]):
         :raises JobNotFoundError: if the service does not know it.
         :raises PollingError: if the service cannot be asked, and asking again would not help.
         :raises WatcherClosedError: if the watcher is not open, or is left meanwhile.
-        :raises ValueError: if that is no id or no time-out.
+        :raises ValueError: if that is not an id or not a time-out.
+        :raises RuntimeError: in another event loop or thread than the watcher's own.
         """
         return (await self.wait_all((job_id,), timeout))[job_id]
 
@@ -106,17 +115,26 @@ class JobWatcher(Generic[Info, Update]):
         :raises JobNotFoundError: if the service does not know some, once the others have ended,
             with those, whether they failed or not.
         :raises JobFailedError: if any failed, once all have ended, with all of them.
-        :raises PollingError, WatcherClosedError, ValueError: as for :meth:`wait`.
+        :raises PollingError, WatcherClosedError, ValueError, RuntimeError: as for :meth:`wait`. One
+            id that the service refuses ends the wait at once; the error names it.
         """
         subscription = self._prepare(job_ids, timeout, of_updates=False)
+        trouble: str = ""
+        cause: Exception | None = None
         if subscription.pending:
             self._subscribe(subscription)
             try:
                 with anyio.CancelScope(deadline=subscription.deadline):
                     await subscription.wait_for_change()
+                if subscription.pending and _is_late(subscription.deadline):
+                    with anyio.move_on_after(_LAST_LOOK):
+                        await self._poller.look_again(subscription)
+                trouble, cause = self._trouble(subscription)
             finally:
                 self._poller.release(subscription)
-        return subscription.result(timeout, raise_on_failure=raise_on_failure)
+        return subscription.result(
+            timeout, raise_on_failure=raise_on_failure, trouble=trouble, cause=cause
+        )
 
     def updates(self, job_ids: Iterable[str], /) -> AsyncGenerator[Update, None]:
         """Iterate over the changes of the jobs' statuses.
@@ -129,11 +147,13 @@ class JobWatcher(Generic[Info, Update]):
 
         :raises JobNotFoundError: while iterating, if the service does not know some; those that
             are left can be iterated further.
-        :raises PollingError, WatcherClosedError: while iterating, as for :meth:`wait`.
+        :raises PollingError: while iterating. Where it names an id that the service refuses, the
+            others can be iterated further.
+        :raises WatcherClosedError, RuntimeError: while iterating, as for :meth:`wait`.
         :raises ValueError: if there is something else than ids.
         """
         subscription = self._prepare(job_ids, None, of_updates=True)
-        return _Updates(subscription, self._subscribe, self._poller)
+        return _Updates(subscription, self._subscribe, self._poller, self._check_loop)
 
     def _prepare(
         self,
@@ -150,7 +170,28 @@ class JobWatcher(Generic[Info, Update]):
         self._check_open()
         return Subscription(self._kind, ids, deadline, of_updates=of_updates)
 
+    def _trouble(self, subscription: Subscription[Info, Update]) -> tuple[str, Exception | None]:
+        """Say why nothing was heard of the jobs, where that was not the jobs themselves."""
+        trouble = self._poller.trouble(subscription)
+        if trouble is not None:
+            seconds, error = trouble
+            message = f"; calls have failed for {seconds:.0f} s: {describe_error(error)}"
+            if advice := advise(error):
+                message += f"; {advice}"
+            return message, error
+        if not self._poller.was_answered(subscription):
+            return "; the service has not answered yet", None
+        return "", None
+
+    def _check_loop(self) -> None:
+        if self._tasks is not None and current_loop() != self._loop:
+            raise RuntimeError(
+                "the watcher belongs to another event loop: use one for each, in the thread of its "
+                "loop, or call the loop's thread with anyio.from_thread"
+            )
+
     def _check_open(self) -> None:
+        self._check_loop()
         if self._crash is not None:
             raise self._kind.polling_error(self._crash)
         if not self._open:
@@ -172,6 +213,11 @@ class JobWatcher(Generic[Info, Update]):
         self._tasks.cancel_scope.cancel()
 
 
+def _is_late(deadline: float) -> bool:
+    """Say whether the process was held up: the deadline passed while nothing ran."""
+    return anyio.current_time() > deadline + _LATE
+
+
 class _Updates(PlainAsyncGenerator[Update]):
     """The changes of some jobs, as :meth:`JobWatcher.updates` gives them."""
 
@@ -180,8 +226,10 @@ class _Updates(PlainAsyncGenerator[Update]):
         subscription: Subscription[Any, Update],
         subscribe: Callable[[Subscription[Any, Update]], None],
         poller: Poller[Any],
+        check_loop: Callable[[], None],
     ) -> None:
         self._subscription = subscription
+        self._check_loop = check_loop
         self._subscribe = subscribe
         self._poller = poller
         self._begun = False
@@ -190,6 +238,7 @@ class _Updates(PlainAsyncGenerator[Update]):
 
     async def __anext__(self) -> Update:
         subscription = self._subscription
+        self._check_loop()
         with self._guard:
             while not self._closed:
                 if not self._begun:
@@ -200,6 +249,7 @@ class _Updates(PlainAsyncGenerator[Update]):
                     return update
                 if subscription.failure is not None:
                     raise subscription.failure()
+                subscription.raise_if_refused()
                 subscription.raise_if_not_found()
                 if not subscription.pending:
                     self._close()
@@ -209,6 +259,7 @@ class _Updates(PlainAsyncGenerator[Update]):
 
     async def aclose(self) -> None:
         """End the iteration, and watch the jobs for it no more."""
+        self._check_loop()
         self._close()
 
     def _close(self) -> None:

@@ -67,7 +67,7 @@ def test_a_time_out_is_status_3_and_tells_what_has_not_ended(emulator: Emulator)
 
     assert done.returncode == 3
     assert f"{ended}  SUCCEEDED" in done.stdout
-    assert done.stderr.startswith(f"Error: export {running} not ended within 1.0 s, 1 ended.")
+    assert done.stderr.startswith(f"Error: {running} has not ended within 1.0 s, 1 ended.")
     assert done.stderr.count("\n") == 1
 
 
@@ -80,7 +80,7 @@ def test_an_unknown_id_is_an_error_once_the_others_have_ended() -> None:
     assert done.returncode == 1
     # It had ended before it was seen, nobody knows when.
     assert done.stdout.split() == [known, "SUCCEEDED", "-"]
-    assert done.stderr.startswith("Error: the service does not know export export-unknown.")
+    assert done.stderr.startswith("Error: the service does not know export-unknown.")
     assert done.stderr.count("\n") == 1
 
 

@@ -74,7 +74,7 @@ def test_such_an_error_of_an_old_call_does_not_end_waits_that_began_later() -> N
         async with ExportWatcher(client) as watcher, anyio.create_task_group() as tasks:
             tasks.start_soon(wait)
             await anyio.sleep(1)
-            with pytest.raises(aiodiscovery.ExportTimeoutError, match=f"export {old} not ended"):
+            with pytest.raises(aiodiscovery.ExportTimeoutError, match=f"{old} has not ended"):
                 await watcher.wait_all([new, old], timeout=100)
 
     run_virtual(scenario, latency=3)

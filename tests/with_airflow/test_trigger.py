@@ -111,7 +111,7 @@ async def test_an_export_that_the_service_does_not_know(emulator: Emulator) -> N
     payload = await fire(trigger_for(emulator, "export-none", not_found_timeout=0.1))
 
     assert payload["status"] == "not_found"
-    assert payload["message"] == "the service does not know export export-none"
+    assert payload["message"] == "the service does not know export-none"
 
 
 async def test_the_deadline_ends_the_wait(
