@@ -11,6 +11,7 @@ call it, whatever it runs on. ``python -m aiodiscovery.emulator`` runs it alone.
 
 from ._emulator import Emulator
 from ._errors import DroppedConnection, ServiceError
+from ._foreign import ForeignAnswer, ForeignKind
 from ._options import OPTIONS, Option, run
 from ._requests import RecordedDownload, RecordedRequest
 
@@ -18,6 +19,8 @@ __all__ = [
     "OPTIONS",
     "DroppedConnection",
     "Emulator",
+    "ForeignAnswer",
+    "ForeignKind",
     "Option",
     "RecordedDownload",
     "RecordedRequest",

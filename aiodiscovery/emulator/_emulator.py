@@ -14,8 +14,7 @@ from typing import Any, Self, TypedDict
 
 from aiohttp import web
 
-from aiodiscovery.emulator import _data
-
+from . import _data
 from ._errors import check_not_negative
 from ._exports import Exports
 from ._fault_controls import FaultControls
@@ -237,6 +236,7 @@ class Emulator(JobControls, FaultControls):
         :return: its answer in the same form
         :raises ServiceError: for whatever the service answers with an error, or was told to
         :raises DroppedConnection: where it was told to give no answer
+        :raises ForeignAnswer: where it was told that something else answers
         """
         with self._lock:
             return self._service.call(operation, parameters)
@@ -266,8 +266,9 @@ class Emulator(JobControls, FaultControls):
 
     @property
     def requests(self) -> tuple[RecordedRequest, ...]:
-        """The calls of the API so far, in the order in which they arrived; the newest 10,000.
+        """The calls of the API so far, in the order in which they arrived.
 
+        The newest 10,000 are kept; fewer, if they would take more than 64 MiB of memory.
         Downloads are not among them: those are in :attr:`downloads`.
         """
         with self._lock:
@@ -275,7 +276,7 @@ class Emulator(JobControls, FaultControls):
 
     @property
     def downloads(self) -> tuple[RecordedDownload, ...]:
-        """The downloads so far, in the order in which they were asked for; the newest 10,000."""
+        """The downloads so far, in the order in which they were asked for; as many as requests."""
         with self._lock:
             return self._downloads.snapshot()
 

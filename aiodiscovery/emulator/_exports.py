@@ -7,8 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass
 from typing import Any
 
-from aiodiscovery.emulator import _data, _filters
-
+from . import _data, _filters
 from ._data import Item, SeededExport
 from ._errors import ServiceError, invalid_value
 from ._pages import Pages, ids

@@ -1,6 +1,7 @@
 """Faults on request, as a test asks for them."""
 
 import threading
+from collections.abc import Callable, Iterable, Mapping
 
 from ._faults import (
     BrokenDownload,
@@ -12,14 +13,20 @@ from ._faults import (
     FailedDownload,
     Fault,
     Faults,
+    Foreign,
+    ForeignDownload,
     Latency,
     NoRanges,
     TokenCycle,
     WrongLength,
 )
+from ._foreign import ForeignKind, recipe
 from ._service import OPERATIONS
 
 __all__ = ["FaultControls"]
+
+# The only operation that a fault falls on, or some of them; None: all.
+Operations = str | Iterable[str] | None
 
 
 class FaultControls:
@@ -35,7 +42,8 @@ class FaultControls:
         *,
         status: int = 400,
         calls: int | None = 1,
-        operation: str | None = None,
+        after: int = 0,
+        operation: Operations = None,
     ) -> None:
         """Answer calls with an error. Errors and dropped connections queue together.
 
@@ -46,38 +54,99 @@ class FaultControls:
         :param message: the text that goes with it
         :param status: the HTTP status
         :param calls: how many calls it falls on; None: all, until :meth:`clear_faults`
-        :param operation: the only operation that it falls on, such as ``DescribeExportTasks``;
-            None: all of them
-        :raises ValueError: for fewer than one call, an unknown operation or a bad status
+        :param after: how many calls it spares first, of those that no fault before it falls on
+        :param operation: the only operation that it falls on, such as ``DescribeExportTasks``, or
+            some of them; None: all of them
+        :raises ValueError: for fewer than one call, a negative number, an unknown operation or a
+            bad status
         """
         if not 400 <= status <= 599:
             raise ValueError(f"status must be between 400 and 599, not {status}")
-        self._inject(
-            Error(code=code, message=message, status=status, calls=calls, operation=operation)
+        fault = Error(code=code, message=message, status=status, calls=calls, after=after)
+        self._inject(fault, operation)
+
+    def inject_throttling(
+        self, calls: int | None = 1, operation: Operations = None, *, after: int = 0
+    ) -> None:
+        """Answer calls with ThrottlingException; see :meth:`inject_error`."""
+        self.inject_error(
+            "ThrottlingException", "Rate exceeded", calls=calls, after=after, operation=operation
         )
 
-    def inject_throttling(self, calls: int | None = 1, operation: str | None = None) -> None:
-        """Answer calls with ThrottlingException; see :meth:`inject_error`."""
-        self.inject_error("ThrottlingException", "Rate exceeded", calls=calls, operation=operation)
-
-    def inject_server_error(self, calls: int | None = 1, operation: str | None = None) -> None:
+    def inject_server_error(
+        self, calls: int | None = 1, operation: Operations = None, *, after: int = 0
+    ) -> None:
         """Answer calls with ServerInternalErrorException, status 500; see :meth:`inject_error`."""
         self.inject_error(
             "ServerInternalErrorException",
             "The server experienced an internal error. Try again.",
             status=500,
             calls=calls,
+            after=after,
             operation=operation,
         )
 
     def inject_dropped_connection(
-        self, calls: int | None = 1, operation: str | None = None
+        self, calls: int | None = 1, operation: Operations = None, *, after: int = 0
     ) -> None:
         """Close the connection in place of an answer; see :meth:`inject_error`."""
-        self._inject(Drop(calls=calls, operation=operation))
+        self._inject(Drop(calls=calls, after=after), operation)
+
+    def inject_foreign_answer(
+        self,
+        kind: ForeignKind = "portal",
+        *,
+        body: bytes | str | Callable[[bytes], bytes] | None = None,
+        status: int | None = None,
+        headers: Mapping[str, str] | None = None,
+        request_id: bool = False,
+        carried_out: bool | None = None,
+        calls: int | None = 1,
+        after: int = 0,
+        operation: Operations = None,
+    ) -> None:
+        """Let calls be answered by something that is not the service.
+
+        The service's own answers, errors too, are JSON objects with the content type
+        ``application/x-amz-json-1.1`` and an ``x-amzn-RequestId``. What answers here may be
+        anything. It queues together with errors and dropped connections.
+
+        :param kind: what answers, as far as it is not said otherwise. Without the service:
+
+            - ``portal``: status 200 and the HTML page of a network's login portal
+            - ``empty``: status 200 and nothing
+            - ``object``: status 200 and ``{}``, as a gateway may say
+            - ``error``: status 200 and the JSON of an error
+            - ``null``: status 200 and the JSON value ``null``
+            - ``array``: status 200 and ``[null]``
+            - ``bytes``: status 200 and bytes that are no text
+            - ``unavailable``: status 503 and an HTML page in Latin-1
+            - ``redirect``: status 302 to ``/login``, where there is the portal's page
+
+            Made of the service's own answer to the call, which is carried out:
+
+            - ``half``: the first half of its bytes
+            - ``bom``: it with a byte order mark in front
+            - ``null-item``: it with a ``null`` in front of the items of its lists
+        :param body: the body, in place of that of the kind; a function is given that of the
+            service's own answer, so the call is carried out
+        :param status: the HTTP status, such as 307, in place of that of the kind
+        :param headers: headers, such as ``Location`` or ``Content-Type``, besides those of the kind
+        :param request_id: whether it has an ``x-amzn-RequestId`` nevertheless
+        :param carried_out: whether the service carries out the call although something else
+            answers; None: if its answer is needed
+        :param calls: how many calls it falls on; None: all, until :meth:`clear_faults`
+        :param after: how many calls it spares first, of those that no fault before it falls on:
+            with 1, it is page 2 of a listing
+        :param operation: the only operation that it falls on, or some of them; None: all of them
+        :raises ValueError: for an unknown kind or operation, a bad status, fewer than one call, a
+            negative number
+        """
+        made = recipe(kind, body, status, headers, carried_out=carried_out, request_id=request_id)
+        self._inject(Foreign(recipe=made, calls=calls, after=after), operation)
 
     def inject_latency(
-        self, seconds: float, calls: int | None = 1, operation: str | None = None
+        self, seconds: float, calls: int | None = 1, operation: Operations = None, *, after: int = 0
     ) -> None:
         """Let calls wait before they are carried out; others are answered meanwhile.
 
@@ -90,9 +159,11 @@ class FaultControls:
         """
         if not seconds >= 0:
             raise ValueError(f"seconds must not be negative, but is {seconds}")
-        self._inject(Latency(seconds=seconds, calls=calls, operation=operation))
+        self._inject(Latency(seconds=seconds, calls=calls, after=after), operation)
 
-    def inject_empty_page(self, calls: int | None = 1, operation: str | None = None) -> None:
+    def inject_empty_page(
+        self, calls: int | None = 1, operation: Operations = None, *, after: int = 0
+    ) -> None:
         """Answer with a page without items, and a token that leads to what it should have held.
 
         That token is a new one each time, so a run of empty pages is no token cycle.
@@ -101,10 +172,10 @@ class FaultControls:
         :param operation: the only operation that it falls on; None: every paginated one
         :raises ValueError: for fewer than one call or an unknown operation
         """
-        self._inject(EmptyPage(calls=calls, operation=operation))
+        self._inject(EmptyPage(calls=calls, after=after), operation)
 
     def inject_extra_items(
-        self, count: int, calls: int | None = 1, operation: str | None = None
+        self, count: int, calls: int | None = 1, operation: Operations = None, *, after: int = 0
     ) -> None:
         """Answer with more items than ``maxResults`` asked for, as far as there are any.
 
@@ -115,10 +186,15 @@ class FaultControls:
         """
         if count < 1:
             raise ValueError(f"count must be at least 1, not {count}")
-        self._inject(ExtraItems(count=count, calls=calls, operation=operation))
+        self._inject(ExtraItems(count=count, calls=calls, after=after), operation)
 
     def inject_token_cycle(
-        self, length: int = 1, calls: int | None = None, operation: str | None = None
+        self,
+        length: int = 1,
+        calls: int | None = None,
+        operation: Operations = None,
+        *,
+        after: int = 0,
     ) -> None:
         """Let the tokens lead round in a circle.
 
@@ -134,7 +210,7 @@ class FaultControls:
         """
         if length < 1:
             raise ValueError(f"length must be at least 1, not {length}")
-        self._inject(TokenCycle(length=length, calls=calls, operation=operation))
+        self._inject(TokenCycle(length=length, calls=calls, after=after), operation)
 
     def inject_download_error(
         self, code: str, message: str, *, status: int = 503, calls: int | None = 1
@@ -158,13 +234,31 @@ class FaultControls:
         """Answer downloads as if the URL had expired; see :meth:`inject_download_error`."""
         self.inject_download_error("AccessDenied", "Request has expired", status=403, calls=calls)
 
+    def inject_foreign_download(
+        self,
+        kind: ForeignKind = "portal",
+        *,
+        body: bytes | str | Callable[[bytes], bytes] | None = None,
+        status: int | None = None,
+        headers: Mapping[str, str] | None = None,
+        calls: int | None = 1,
+    ) -> None:
+        """Let downloads be answered by something that is not the storage.
+
+        The parameters are those of :meth:`inject_foreign_answer`; what is made of the service's
+        answer is made of the archive here, whatever range was asked for. See
+        :meth:`inject_download_error`.
+        """
+        made = recipe(kind, body, status, headers)
+        self._inject(ForeignDownload(recipe=made, calls=calls))
+
     def inject_broken_download(self, after: int, calls: int | None = 1) -> None:
         """Close the connection of downloads midway; see :meth:`inject_download_error`.
 
         :param after: how many bytes come before
         :raises ValueError: for a negative number or fewer than one download
         """
-        self._inject(BrokenDownload(after=_count("after", after), calls=calls))
+        self._inject(BrokenDownload(size=_count("after", after), calls=calls))
 
     def inject_stalled_download(self, after: int, calls: int | None = 1) -> None:
         """Let downloads stop midway, with the connection open, until the client goes away.
@@ -174,7 +268,7 @@ class FaultControls:
         :param after: how many bytes come before
         :raises ValueError: for a negative number or fewer than one download
         """
-        self._inject(BrokenDownload(after=_count("after", after), stalled=True, calls=calls))
+        self._inject(BrokenDownload(size=_count("after", after), stalled=True, calls=calls))
 
     def inject_corrupt_download(self, calls: int | None = 1) -> None:
         """Let archives have a wrong byte in the middle, with the same ETag.
@@ -207,15 +301,26 @@ class FaultControls:
         with self._lock:
             self._faults.clear()
 
-    def _inject(self, fault: Fault) -> None:
+    def _inject(self, fault: Fault, operation: Operations = None) -> None:
         if fault.calls is not None and fault.calls < 1:
             raise ValueError(f"calls must be at least 1 or None, not {fault.calls}")
-        if fault.operation is not None and fault.operation not in OPERATIONS:
-            raise ValueError(
-                f"operation must be one of {', '.join(sorted(OPERATIONS))}, not {fault.operation!r}"
-            )
+        if fault.after < 0:
+            raise ValueError(f"after must not be negative, but is {fault.after}")
+        fault.operations = _operations(operation)
         with self._lock:
             self._faults.add(fault)
+
+
+def _operations(operation: Operations) -> frozenset[str] | None:
+    if operation is None:
+        return None
+    operations = frozenset((operation,) if isinstance(operation, str) else operation)
+    for name in operations or ("none",):
+        if name not in OPERATIONS:
+            raise ValueError(
+                f"operation must be one of {', '.join(sorted(OPERATIONS))}, not {name!r}"
+            )
+    return operations
 
 
 def _count(name: str, number: int) -> int:

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import TypeVar
 
+from ._foreign import Recipe
+
 __all__ = [
     "BrokenDownload",
     "CorruptDownload",
@@ -15,6 +17,8 @@ __all__ = [
     "Failure",
     "Fault",
     "Faults",
+    "Foreign",
+    "ForeignDownload",
     "Latency",
     "NoRanges",
     "TokenCycle",
@@ -27,11 +31,13 @@ class Fault:
     """Something that goes wrong with some calls.
 
     :param calls: how many calls it still falls on; None for every one until it is cleared
-    :param operation: the only operation whose calls it falls on; None for all
+    :param after: how many calls it spares before
+    :param operations: the only operations whose calls it falls on; None for all
     """
 
     calls: int | None = 1
-    operation: str | None = None
+    after: int = 0
+    operations: frozenset[str] | None = None
 
 
 class Failure(Fault):
@@ -45,6 +51,13 @@ class Error(Failure):
     code: str
     message: str
     status: int
+
+
+@dataclass(kw_only=True)
+class Foreign(Failure):
+    """An answer that is not the service's."""
+
+    recipe: Recipe
 
 
 class Drop(Failure):
@@ -90,10 +103,17 @@ class FailedDownload(DownloadFailure):
 
 
 @dataclass(kw_only=True)
+class ForeignDownload(DownloadFailure):
+    """An answer that is not the storage's."""
+
+    recipe: Recipe
+
+
+@dataclass(kw_only=True)
 class BrokenDownload(DownloadFailure):
     """An answer of which no more than so many bytes come."""
 
-    after: int
+    size: int
     #: Whether the connection stays open nevertheless.
     stalled: bool = False
 
@@ -136,7 +156,12 @@ class Faults:
         :return: None where the call is spared
         """
         for index, fault in enumerate(self._faults):
-            if isinstance(fault, kind) and fault.operation in (None, operation):
+            if isinstance(fault, kind) and (
+                fault.operations is None or operation in fault.operations
+            ):
+                if fault.after:
+                    fault.after -= 1
+                    continue
                 if fault.calls is not None:
                     fault.calls -= 1
                     if fault.calls == 0:

@@ -3,8 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from aiodiscovery.emulator import _data, _filters
-
+from . import _data, _filters
 from ._data import Item
 from ._errors import ServiceError
 from ._pages import Pages, ids, rows

@@ -9,9 +9,16 @@ from typing import Any, cast
 from botocore.loaders import Loader
 from botocore.model import ListShape, MapShape, ServiceModel, Shape, StructureShape
 
-from ._errors import ServiceError
+from ._errors import ServiceError, invalid_value
 
-__all__ = ["TARGET_PREFIX", "input_shape", "operation_names", "output_shape", "read"]
+__all__ = [
+    "TARGET_PREFIX",
+    "input_shape",
+    "operation_names",
+    "output_shape",
+    "read",
+    "read_parameters",
+]
 
 _INT32 = range(-(2**31), 2**31)
 # The last second of the year 9999: what a client can still read as a date.
@@ -68,6 +75,25 @@ def read(shape: Shape, value: object) -> Any:
             + "; ".join(text for _, text in violations),
         )
     return known
+
+
+def read_parameters(operation: str, parameters: object) -> Any:
+    """Read what an operation is given; see :func:`read`.
+
+    :raises ServiceError: with a code that the model lists for the operation, as far as there is one
+    """
+    try:
+        return read(input_shape(operation), parameters)
+    except ServiceError as error:
+        if error.code == "InvalidParameterException" and error.code not in _error_codes(operation):
+            raise invalid_value(error.message) from None
+        raise
+
+
+@cache
+def _error_codes(operation: str) -> frozenset[str]:
+    shapes = _service_model().operation_model(operation).error_shapes
+    return frozenset(shape.name for shape in shapes)
 
 
 def _deserialize(shape: Shape, value: object, path: str) -> Any:
@@ -146,6 +172,8 @@ def _violations(shape: Shape, value: Any, path: str) -> Iterator[tuple[str, str]
             for name in shape.required_members:
                 if name not in value:
                     yield "missing", f"Value at '{_join(path, name)}' must not be null"
+            if shape.is_tagged_union and len(value) != 1:
+                yield "union", f"Value at '{path}' must have exactly one member"
             for name, item in value.items():
                 yield from _violations(shape.members[name], item, _join(path, name))
         case MapShape():

@@ -1,9 +1,13 @@
 """What was asked of the emulator."""
 
-from dataclasses import dataclass, replace
-from typing import Any, Generic, TypeVar
+import sys
+from dataclasses import dataclass, fields, replace
+from typing import Any, Generic, TypeVar, cast
 
-__all__ = ["RecordedDownload", "RecordedRequest", "RequestLog"]
+__all__ = ["MAX_PARAMETERS", "RecordedDownload", "RecordedRequest", "RequestLog", "memory"]
+
+#: How many bytes of memory the parameters of a request may take to be kept.
+MAX_PARAMETERS = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,7 +15,8 @@ class RecordedRequest:
     """One call of the API, as the emulator received and answered it.
 
     :param operation: the operation asked for, known or not; None where the request named none
-    :param parameters: the parameters as they were sent; empty where the body was no JSON object
+    :param parameters: the parameters as they were sent; empty where the body was no JSON object,
+        and where they would take more than 1 MiB of memory
     :param user_agent: the User-Agent header; empty where there was none
     :param status: the HTTP status of the answer; None where the connection was dropped, and as
         long as the call has not been answered
@@ -49,12 +54,18 @@ R = TypeVar("R", RecordedRequest, RecordedDownload)
 class RequestLog(Generic[R]):
     """The newest requests, in the order in which they arrived.
 
-    :param capacity: how many to keep, so that an emulator which runs for days does not grow
+    Both limits are there so that an emulator which runs for days does not grow.
+
+    :param capacity: how many to keep
+    :param size: how many bytes of memory they may take together
     """
 
-    def __init__(self, capacity: int = 10_000) -> None:
+    def __init__(self, capacity: int = 10_000, size: int = 64 * 1024 * 1024) -> None:
         self._capacity = capacity
+        self._size = size
         self._requests: dict[int, R] = {}
+        self._sizes: dict[int, int] = {}
+        self._used = 0
         self._next = 0
 
     def add(self, request: R) -> int:
@@ -65,8 +76,12 @@ class RequestLog(Generic[R]):
         number = self._next
         self._next += 1
         self._requests[number] = request
-        if len(self._requests) > self._capacity:
-            del self._requests[next(iter(self._requests))]
+        self._sizes[number] = memory([getattr(request, field.name) for field in fields(request)])
+        self._used += self._sizes[number]
+        while len(self._requests) > self._capacity or self._used > self._size:
+            oldest = next(iter(self._requests))
+            del self._requests[oldest]
+            self._used -= self._sizes.pop(oldest)
         return number
 
     def close(self, number: int, status: int, error_code: str | None) -> None:
@@ -79,7 +94,24 @@ class RequestLog(Generic[R]):
     def clear(self) -> None:
         """Forget what was kept."""
         self._requests.clear()
+        self._sizes.clear()
+        self._used = 0
 
     def snapshot(self) -> tuple[R, ...]:
         """Return what is kept, oldest first."""
         return tuple(self._requests.values())
+
+
+def memory(value: object) -> int:
+    """Return how many bytes of memory a JSON value takes."""
+    total = 0
+    left = [value]
+    while left:
+        item = left.pop()
+        total += sys.getsizeof(item)
+        if isinstance(item, dict):
+            left += cast("dict[object, object]", item).keys()
+            left += cast("dict[object, object]", item).values()
+        elif isinstance(item, list):
+            left += cast("list[object]", item)
+    return total

@@ -15,10 +15,17 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from ._errors import DroppedConnection, ServiceError
 from ._faults import BrokenDownload, Latency
+from ._foreign import PORTAL, ForeignAnswer
 from ._links import LinkError, Links
 from ._model import TARGET_PREFIX
 from ._ranges import requested_range
-from ._requests import RecordedDownload, RecordedRequest, RequestLog
+from ._requests import (
+    MAX_PARAMETERS,
+    RecordedDownload,
+    RecordedRequest,
+    RequestLog,
+    memory,
+)
 from ._service import OPERATIONS, Download, Service
 
 __all__ = ["Server"]
@@ -85,6 +92,8 @@ class Server:
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         if request.path.startswith("/archives/"):
             return await self._download(request)
+        if request.path == "/login":
+            return _foreign_response(PORTAL.answer(b""))
         if request.method != "POST" or request.path != "/":
             error = ServiceError("UnknownOperationException", "There is nothing here.", 404)
             return _error_response(error)
@@ -105,7 +114,7 @@ class Server:
             number = self._log.add(
                 RecordedRequest(
                     operation=operation,
-                    parameters={} if isinstance(parameters, ServiceError) else parameters,
+                    parameters=_kept(parameters),
                     user_agent=request.headers.get("User-Agent", ""),
                 )
             )
@@ -115,6 +124,8 @@ class Server:
         except ServiceError as error:
             error_code = error.code
             response = _error_response(error)
+        except ForeignAnswer as answer:
+            response = _foreign_response(answer)
         with self._lock:
             self._log.close(number, response.status, error_code)
         return response
@@ -158,6 +169,10 @@ class Server:
             with self._lock:
                 self._downloads.close(number, error.status, error.code)
             return _xml_response(error)
+        except ForeignAnswer as answer:
+            with self._lock:
+                self._downloads.close(number, answer.status, None)
+            return _foreign_response(answer)
         with self._lock:
             self._downloads.close(number, 200 if part is None else 206, None)
         return await self._send(request, download, part)
@@ -187,7 +202,7 @@ class Server:
         response.content_length = max(0, len(body) + download.length_error)
         failure = download.failure
         if isinstance(failure, BrokenDownload):
-            body = body[: failure.after]
+            body = body[: failure.size]
         with contextlib.suppress(ConnectionError):  # the client has gone away
             await response.prepare(request)
             await response.write(body)
@@ -233,6 +248,13 @@ async def _read_parameters(request: web.Request) -> dict[str, Any] | ServiceErro
     return cast("dict[str, Any]", value)
 
 
+def _kept(parameters: dict[str, Any] | ServiceError) -> dict[str, Any]:
+    """Return what is recorded of the parameters."""
+    if isinstance(parameters, ServiceError) or memory(parameters) > MAX_PARAMETERS:
+        return {}
+    return parameters
+
+
 def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
 
@@ -264,6 +286,10 @@ def _json_response(value: object, status: int) -> web.Response:
 
 def _error_response(error: ServiceError) -> web.Response:
     return _json_response({"__type": error.code, "message": error.message}, error.status)
+
+
+def _foreign_response(answer: ForeignAnswer) -> web.Response:
+    return web.Response(body=answer.body, status=answer.status, headers=answer.headers)
 
 
 def _part(recorded: RecordedDownload, download: Download) -> range | None:

@@ -4,6 +4,7 @@ It knows no HTTP, starts no threads and takes the time from a clock that it is g
 on a virtual one as well.
 """
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -20,12 +21,14 @@ from ._faults import (
     FailedDownload,
     Failure,
     Faults,
+    Foreign,
+    ForeignDownload,
     NoRanges,
     WrongLength,
 )
 from ._inventory import Inventory
 from ._links import LinkError, Links
-from ._model import input_shape, operation_names, read
+from ._model import operation_names, read_parameters
 from ._tasks import Tasks
 from ._timing import Timing
 
@@ -110,9 +113,16 @@ class Service:
                 raise ServiceError(code, message, status)
             case Drop():
                 raise DroppedConnection
+            case Foreign(recipe=recipe) if recipe.carried_out:
+                answer = self._carry_out(operation, parameters)
+                raise recipe.answer(json.dumps(answer).encode("ascii"))
+            case Foreign(recipe=recipe):
+                raise recipe.answer(b"")
             case _:
-                pass
-        return self._operations[operation](read(input_shape(operation), parameters))
+                return self._carry_out(operation, parameters)
+
+    def _carry_out(self, operation: str, parameters: object) -> Item:
+        return self._operations[operation](read_parameters(operation, parameters))
 
     def download(self, path: str, query: Mapping[str, str]) -> Download:
         """Return what a download URL leads to.
@@ -120,6 +130,7 @@ class Service:
         :param path: the path of the URL
         :param query: the parameters of the URL
         :raises LinkError: where it leads nowhere, has expired or was changed, or was told to
+        :raises ForeignAnswer: where it was told that something else answers
         """
         now = self.timing.clock()
         export = self.exports.find(self.links.export_id(path))
@@ -130,6 +141,8 @@ class Service:
         if isinstance(failure, FailedDownload):
             raise LinkError(failure.code, failure.message, failure.status)
         archive = self.archive(export)
+        if isinstance(failure, ForeignDownload):
+            raise failure.recipe.answer(archive.body)
         if self.faults.take(CorruptDownload, DOWNLOAD):
             archive = archive.corrupted()
         wrong_length = self.faults.take(WrongLength, DOWNLOAD)

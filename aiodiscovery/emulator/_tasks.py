@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from types import EllipsisType
 from typing import Any
 
-from aiodiscovery.emulator import _data, _filters
-
+from . import _data, _filters
 from ._data import Item, generator
 from ._errors import invalid_value
 from ._pages import Pages, rows

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from aiodiscovery.emulator import Emulator, RecordedRequest
 from aiodiscovery.emulator._requests import RequestLog
+from aiodiscovery.emulator._service import OPERATIONS
 
 if TYPE_CHECKING:
     from types_boto3_discovery import ApplicationDiscoveryServiceClient
@@ -160,6 +161,36 @@ def test_a_number_out_of_its_range_is_refused(post: Callable[..., Any]) -> None:
     assert outcome(answer) == (400, "InvalidParameterValueException")
 
 
+@pytest.mark.parametrize(
+    "preferences", [{}, {"ec2RecommendationsPreferences": None}, {"unknown": {}}]
+)
+def test_preferences_have_exactly_one_member(
+    post: Callable[..., Any], preferences: dict[str, Any]
+) -> None:
+    answer = post("StartExportTask", {"preferences": preferences})
+    assert outcome(answer) == (400, "InvalidParameterException")
+    assert "'preferences' must have exactly one member" in answer.json["message"]
+
+
+@pytest.mark.parametrize("operation", sorted(OPERATIONS))
+def test_an_ill_formed_parameter_is_refused_as_the_model_says_for_the_operation(
+    client: "ApplicationDiscoveryServiceClient", post: Callable[..., Any], operation: str
+) -> None:
+    model = client.meta.service_model.operation_model(operation)
+    # Each operation takes some of them.
+    bad: dict[str, Any] = {"taskId": "?", "name": "", "exportDataFormat": ["x"], "agentIds": ["?"]}
+    bad |= {"configurationType": "?", "exportIds": ["a b"], "filters": [{"name": "x" * 100_000}]}
+    answer = post(operation, bad)
+    assert answer.status == 400
+    assert answer.error in {shape.name for shape in model.error_shapes}
+
+
+def test_a_batch_delete_task_that_there_is_not_is_a_wrong_value(post: Callable[..., Any]) -> None:
+    for task_id in ("00000000-0000-0000-0000-000000000000", "short", "?" * 200, ""):
+        answer = post("DescribeBatchDeleteConfigurationTask", {"taskId": task_id})
+        assert outcome(answer) == (400, "InvalidParameterValueException")
+
+
 def test_preferences_that_fit_the_model_are_accepted(post: Callable[..., Any]) -> None:
     preferences = {"enabled": True, "cpuPerformanceMetricBasis": {"percentageAdjust": 50}}
     answer = post(
@@ -280,6 +311,31 @@ def test_a_request_that_was_cleared_meanwhile_does_not_come_back() -> None:
     log.clear()
     log.close(number, 200, None)
     assert log.snapshot() == ()
+
+
+def test_requests_are_kept_as_far_as_there_is_memory() -> None:
+    log = RequestLog(size=10_000)
+    for number in range(20):
+        log.add(RecordedRequest(str(number), {"exportIds": ["x" * 1000]}, ""))
+    kept = [request.operation for request in log.snapshot()]
+    assert kept == [str(number) for number in range(20)][-len(kept) :]
+    assert 5 <= len(kept) < 10
+    log.add(RecordedRequest("last", {"x": "x" * 20_000}, ""))
+    assert log.snapshot() == ()
+    log.clear()
+    log.add(RecordedRequest("again", {}, ""))
+    assert len(log.snapshot()) == 1
+
+
+@pytest.mark.parametrize("operation", ["DescribeTags", "CreateTags"])
+def test_the_parameters_of_a_huge_request_are_not_kept(
+    emulator: Emulator, post: Callable[..., Any], operation: str
+) -> None:
+    post(operation, body=b'{"x": [' + b"[]," * 300_000 + b"[]]}")
+    post(operation, {"x": ["y" * 45] * 1000})
+    huge, large = emulator.requests
+    assert (huge.operation, huge.parameters) == (operation, {})
+    assert len(large.parameters["x"]) == 1000
 
 
 def test_only_the_newest_requests_are_kept() -> None:
