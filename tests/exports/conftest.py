@@ -1,0 +1,30 @@
+"""What tests of downloads share: an emulator with an export to download, and no pauses."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from aiodiscovery._client import Schedule
+from aiodiscovery.emulator import Emulator
+
+
+@pytest.fixture
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("aiodiscovery._exports.transfer._SCHEDULE", Schedule(0.001, 0.001))
+
+
+@pytest.fixture
+def emulator() -> Iterator[Emulator]:
+    # As large as support.downloads.SIZE, which cannot be imported where httpx2 is not installed.
+    with Emulator(archive_size=300_000) as running:
+        yield running
+
+
+@pytest.fixture
+def export_id(emulator: Emulator) -> str:
+    return emulator.add_export(status="SUCCEEDED")
+
+
+@pytest.fixture
+def archive(emulator: Emulator, export_id: str) -> bytes:
+    return emulator.archive(export_id)

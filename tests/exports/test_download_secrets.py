@@ -1,0 +1,119 @@
+"""A download URL is a credential: no log, error, traceback or repr holds one."""
+
+import logging
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+import aiodiscovery
+from aiodiscovery.emulator import Emulator
+
+if TYPE_CHECKING:
+    from types_aiobotocore_discovery.client import ApplicationDiscoveryServiceClient
+
+httpx2 = pytest.importorskip("httpx2")
+
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("no_pauses")]
+
+
+FAILURES: dict[str, Callable[[Emulator], object]] = {
+    "none": lambda emulator: None,
+    "broken": lambda emulator: emulator.inject_broken_download(0, calls=None),
+    "down": lambda emulator: emulator.inject_download_error("InternalError", "Sorry.", calls=None),
+    "refused": lambda emulator: emulator.inject_expired_url(calls=None),
+    "corrupt": lambda emulator: emulator.inject_corrupt_download(calls=None),
+}
+
+
+@pytest.mark.parametrize("failure", FAILURES)
+@pytest.mark.parametrize("own", [False, True])
+async def test_no_log_and_no_error_holds_the_url(
+    client: "ApplicationDiscoveryServiceClient",
+    emulator: Emulator,
+    export_id: str,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    failure: str,
+    own: bool,
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    FAILURES[failure](emulator)
+
+    error: BaseException | None = None
+    async with httpx2.AsyncClient() as http:
+        try:
+            await aiodiscovery.download_export(
+                client, export_id, tmp_path, http_client=http if own else None
+            )
+        except aiodiscovery.DownloadError as caught:
+            error = caught
+
+    assert (error is None) == (failure == "none")
+    # Both are logged, without what makes them a credential.
+    assert any("configurationsDownloadUrl" in message for message in caplog.messages)
+    assert any(f"/archives/{export_id}.zip?..." in message for message in caplog.messages)
+    for message in caplog.messages:
+        assert "X-Amz-Signature" not in message
+    if error is not None:
+        assert "X-Amz-Signature" not in "".join(traceback.format_exception(error))
+        assert "X-Amz-Signature" not in repr(error)
+        # What is not shown is not there either.
+        assert error.__cause__ is None
+        assert error.__context__ is None
+
+
+async def test_no_traceback_that_shows_variables_holds_the_url(
+    client: "ApplicationDiscoveryServiceClient", export_id: str, tmp_path: Path
+) -> None:
+    def fail(done: int, total: int | None) -> None:
+        raise LookupError("no more")
+
+    with pytest.raises(LookupError) as caught:
+        await aiodiscovery.download_export(client, export_id, tmp_path, progress=fail)
+
+    shown = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
+    assert "X-Amz-Signature" not in "".join(shown.format())
+
+
+def test_what_other_libraries_log_of_presigned_urls_has_no_query(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    url = "https://bucket.s3.us-west-2.amazonaws.com/a.zip?X-Amz-Signature=1&X-Amz-Security-Token=2"
+
+    logging.getLogger("httpcore2.http11").debug("headers=%r", [(b"Location", url.encode())])
+    logging.getLogger("botocore.parsers").debug("Body:\n%s", b'{"Url": "%s"}' % url.encode())
+    logging.getLogger("httpx2").info("GET %s", "https://a.example/?page=2")
+
+    # What is escaped is not hidden by it: as JSON may have it, and as a query has another URL.
+    logging.getLogger("botocore.parsers").debug(
+        r'"https:\/\/b\/a?Date\u003d1\u0026Signature\u003d2"'
+    )
+    logging.getLogger("httpcore2.http11").debug("https://b/?to=https%3A%2F%2Fb%3FSignature%3D2")
+    logging.getLogger("httpcore2.http11").debug("https://b/https%3A%2F%2Fb%2Fa%3FSignature%3D2")
+    # Compressed headers among them.
+    logging.getLogger("hpack.hpack").debug("Encoded header block to %r", b"D\x9c")
+    logging.getLogger("hpack.table").debug("Evicting %s: %s", b":path", b"/a?Signature=2")
+
+    first, second, third, *escaped = caplog.messages
+    assert (
+        first == "headers=[(b'Location', b'https://bucket.s3.us-west-2.amazonaws.com/a.zip?...')]"
+    )
+    assert second.endswith('"https://bucket.s3.us-west-2.amazonaws.com/a.zip?..."}\'')
+    assert third == "GET https://a.example/?page=2"
+    assert escaped == [
+        r'"https:\/\/b\/a?..."',
+        "https://b/?...",
+        "https://b/https%3A%2F%2Fb%2Fa%3F...",
+    ]
+
+
+async def test_no_repr_holds_the_url(
+    client: "ApplicationDiscoveryServiceClient", export_id: str, tmp_path: Path
+) -> None:
+    done = await aiodiscovery.download_export(client, export_id, tmp_path)
+
+    assert repr(done) == f"DownloadedExport(path={done.path!r}, size={done.size}, truncated=False)"
