@@ -98,7 +98,8 @@ class ResumableIterator(PlainAsyncGenerator[T]):
     It can be left at any time, needs no closing, and is an ``AsyncGenerator`` for all that expects
     one. An error or a cancellation ends nothing: nothing is handed out, and the next ``anext()``
     asks for the same again. It is for one task at a time: a second one that asks for a page while
-    the first one waits for it gets :exc:`anyio.BusyResourceError`.
+    the first one waits for it gets :exc:`anyio.BusyResourceError`. It belongs to the event loop in
+    which it was begun: a page that is asked for in another loop or thread raises RuntimeError.
     """
 
     __slots__ = ("_begun", "_busy", "_closed", "_cursor", "_latest", "_page", "_source", "_unpack")
@@ -139,6 +140,7 @@ class ResumableIterator(PlainAsyncGenerator[T]):
 
     async def _turn_the_page(self) -> bool:
         """Go on to the next page; False where there is none."""
+        self._source.check_loop()
         if self._busy:
             raise BusyResourceError("iterating over")
         self._busy = True
@@ -149,6 +151,9 @@ class ResumableIterator(PlainAsyncGenerator[T]):
             if self._page is None and not self._closed:
                 self._page = await self._source.next_page()
             if self._page is None:
+                if self._source.at_end and not self._closed:
+                    # Known before, but where the run began behind the end.
+                    self._cursor.after = None
                 return False
             response, before, size, after = self._page
             left = self._unpack(response)

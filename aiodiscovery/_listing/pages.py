@@ -1,20 +1,17 @@
 """A listing as it is handed out: as pages or items, asked for when wanted or read ahead."""
 
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Iterator
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
 import jmespath
-from anyio import create_task_group
 
-from .._asynctools import leave
+from .._asynctools import Background
 from .checks import check_count
 from .iteration import Latest, ResumableIterator
 from .query import Query
 from .sources import AheadSource, DirectSource, PageSource
-
-if TYPE_CHECKING:
-    from anyio.abc import TaskGroup
+from .workers import Workers
 
 __all__ = ["PageIterator", "ReadAhead"]
 
@@ -146,15 +143,11 @@ class ReadAhead(PageIterator[PageT, ItemT]):
         self._query = query
         self._latest = latest
         self._pages = pages
-        self._tasks: TaskGroup | None = None
-        self._open = False
+        self._background = Background("a ReadAhead")
+        self._workers = Workers(self._background, name="aiodiscovery.prefetch")
 
     async def __aenter__(self) -> Self:
-        if self._tasks is not None:
-            raise RuntimeError("a ReadAhead can be entered only once")
-        self._tasks = create_task_group()
-        await self._tasks.__aenter__()
-        self._open = True
+        await self._background.__aenter__()
         return self
 
     async def __aexit__(
@@ -163,16 +156,10 @@ class ReadAhead(PageIterator[PageT, ItemT]):
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> bool | None:
-        assert self._tasks is not None  # noqa: S101  # it was entered
-        self._open = False
-        return await leave(self._tasks, exc_type, exc, traceback)
+        return await self._background.__aexit__(exc_type, exc, traceback)
 
     def _source(self) -> PageSource:
-        return AheadSource(self._query, self._start, lambda: self._open, self._pages)
-
-    def _start(self, function: Callable[..., Coroutine[Any, Any, None]], *args: Any) -> None:
-        assert self._tasks is not None  # noqa: S101  # it is open
-        self._tasks.start_soon(function, *args, name="aiodiscovery.prefetch")
+        return AheadSource(self._query, self._workers, self._pages)
 
 
 def _as_one(page: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -6,7 +6,6 @@ the service for pages.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
-from copy import deepcopy
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from aiobotocore.client import AioBaseClient
@@ -14,7 +13,7 @@ from botocore.exceptions import OperationNotPageableError
 
 from .._client import check_client
 from .pages import PageIterator
-from .query import MAX_IDS, MAX_PAGE_SIZE, Operation, Query
+from .query import MAX_IDS, MAX_PAGE_SIZE, Operation, Query, copy_parameters
 from .resume_token import BEGINNING, IdChunks, read_resume_token
 
 if TYPE_CHECKING:
@@ -120,11 +119,7 @@ class Paginator:
                 f"unknown in PaginationConfig: {', '.join(sorted(map(repr, unknown)))}; "
                 "allowed are MaxItems, PageSize and StartingToken"
             )
-        try:
-            parameters = deepcopy(operation_parameters)
-        except TypeError:
-            # A generator, say. The service takes nothing that cannot be copied: botocore says so.
-            parameters = operation_parameters
+        parameters = copy_parameters(operation_parameters)
         id_chunks = _take_id_chunks(parameters, self._operation.ids_parameter)
         starting_token = config.get("StartingToken")
         return PageIterator(

@@ -1,13 +1,25 @@
 """Listings as data: what to ask for next, and what of the answer to hand out. Pure, no I/O."""
 
 from collections.abc import Awaitable, Callable
+from copy import Error as CopyError
+from copy import deepcopy
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple, TypeAlias
 
+from botocore.parsers import ResponseParserError
+
 from .resume_token import IdChunks, Position, write_resume_token
 
-__all__ = ["MAX_IDS", "MAX_PAGE_SIZE", "Operation", "Page", "Query"]
+__all__ = [
+    "MAX_IDS",
+    "MAX_PAGE_SIZE",
+    "Operation",
+    "Page",
+    "Query",
+    "copy_parameters",
+    "unusable_token",
+]
 
 #: The service's limits for a request: items on a page, and ids asked for.
 MAX_PAGE_SIZE = 100
@@ -62,9 +74,10 @@ class Query:
         :param remaining: how many items may still be handed out; None for any number.
         """
         service_token, skip, chunk = position
-        parameters = self.parameters.copy()
+        # A copy for each request: botocore's events hand it to others, who may change it.
+        parameters = copy_parameters(self.parameters) if self.parameters else {}
         if self.id_chunks is not None:
-            parameters[self.id_chunks.parameter] = self.id_chunks.chunks[chunk]
+            parameters[self.id_chunks.parameter] = [*self.id_chunks.chunks[chunk]]
         limit = self.page_size
         if remaining is not None and (limit is None or remaining < limit):
             limit = remaining
@@ -78,19 +91,24 @@ class Query:
         return parameters
 
     def following(self, response: dict[str, Any], position: Position) -> Position | None:
-        """Return where the listing goes on behind a whole answer; None at its end."""
-        _, skip, chunk = position
-        service_token = response.get("nextToken")
-        if service_token:
+        """Return where the listing goes on behind a whole answer; None at its end.
+
+        Where it goes on with an unusable token, that is behind the items of this very answer.
+        """
+        service_token, skip, chunk = position
+        next_token = response.get("nextToken")
+        if next_token and isinstance(next_token, str):
             if skip:
                 # The token may have been cut from a larger page than this: carry the rest over.
-                skip = max(skip - len(response.get(self.operation.result_key) or ()), 0)
-            return _position((service_token, skip, chunk))
+                skip = max(skip - self._count(response), 0)
+            return _position((next_token, skip, chunk))
+        if next_token is not None and next_token != "":
+            return Position(service_token, max(skip, self._count(response)), chunk)
         return Position(None, 0, chunk + 1) if chunk + 1 < self.chunks else None
 
     def size(self, position: Position, response: dict[str, Any]) -> int:
         """Return how many items of an answer are not to be skipped."""
-        return max(len(response.get(self.operation.result_key) or ()) - position.skip, 0)
+        return max(self._count(response) - position.skip, 0)
 
     def most_items(self, position: Position) -> int:
         """Return how many items a chunk of the ids has at most."""
@@ -121,3 +139,28 @@ class Query:
         if after is not None:
             page["NextToken"] = write_resume_token(after, self.id_chunks)
         return page, position, last - first, after
+
+    def _count(self, response: dict[str, Any]) -> int:
+        return len(response.get(self.operation.result_key) or ())
+
+
+def unusable_token(response: dict[str, Any]) -> ResponseParserError | None:
+    """Return an error if an answer has a token that no request can be made with.
+
+    What else it has may be handed out all the same.
+    """
+    token = response.get("nextToken")
+    if token is None or isinstance(token, str):
+        return None
+    return ResponseParserError(
+        f"the service sent a nextToken that is not a string but of type {type(token).__name__}"
+    )
+
+
+def copy_parameters(parameters: dict[str, Any]) -> dict[str, Any]:
+    """Return a copy of parameters, down to the last list in them."""
+    try:
+        return deepcopy(parameters)
+    except (CopyError, TypeError, RecursionError):
+        # A generator, say. The service takes nothing that cannot be copied: botocore says so.
+        return parameters.copy()

@@ -1,22 +1,31 @@
 """Where iterations get their pages from: this is what asks the service for listings."""
 
-import math
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Protocol
 
 import anyio
 
+from .._asynctools import current_loop
 from .._client import FeatureId
 from ..exceptions import PaginationLoopError
-from .query import MAX_PAGE_SIZE, Page, Query
+from .query import MAX_PAGE_SIZE, Page, Query, unusable_token
 from .resume_token import Position
+from .workers import Workers
 
 __all__ = ["AheadSource", "DirectSource", "PageSource"]
 
 
 class PageSource(Protocol):
     """Gives the pages of a listing, one after another."""
+
+    @property
+    def at_end(self) -> bool:
+        """Whether the listing has ended behind the pages that were given."""
+
+    def check_loop(self) -> None:
+        """Raise RuntimeError in another event loop or thread than the one it is used in."""
 
     async def next_page(self) -> Page | None:
         """Return the next page, None where there is none.
@@ -33,24 +42,41 @@ class DirectSource(PageSource):
         self._position: Position | None = query.start
         self._remaining = query.max_items
         self._feature_id = FeatureId("PAGINATOR")
+        self._loop: object = None
         #: The service's tokens that have been asked with, in the current chunk.
         self._seen = set[str]()
+        #: Comes in place of the next page, once.
+        self._error: Exception | None = None
+
+    @property
+    def at_end(self) -> bool:
+        return self._position is None
+
+    def check_loop(self) -> None:
+        loop = current_loop()
+        if self._loop is None:
+            self._loop = loop
+        elif loop is not self._loop:
+            raise RuntimeError(
+                "an iterator belongs to the event loop in which it was begun; "
+                "this is another one, or another thread"
+            )
 
     async def next_page(self) -> Page | None:
         query, position, remaining = self._query, self._position, self._remaining
         while position is not None and remaining != 0:
+            if self._error is not None:
+                error, self._error = self._error, None
+                raise error
             if position.service_token in self._seen:
                 raise _loop_error()
-            self._feature_id.add()
-            try:
-                response = await query.method(**query.request(position, remaining))
-            finally:
-                self._feature_id.remove()
+            response = await _ask(query, self._feature_id, position, remaining)
             page = query.cut(response, position, remaining)
             after = query.following(response, position) if page is None else page[3]
+            self._error = unusable_token(response)
             if after is None or after.chunk != position.chunk:
                 self._seen.clear()
-            elif position.service_token is not None:
+            elif position.service_token is not None and self._error is None:
                 self._seen.add(position.service_token)
             self._position = position = after
             if page is not None:
@@ -77,8 +103,9 @@ class _Chunk:
         self.seen = set[str | None]()
 
     @property
-    def may_ask(self) -> bool:
-        return self.position is not None and not self.asking and not self.failed
+    def next_position(self) -> Position | None:
+        """What may be asked for now."""
+        return None if self.asking or self.failed else self.position
 
     @property
     def over(self) -> bool:
@@ -88,17 +115,13 @@ class _Chunk:
 class AheadSource(PageSource):
     """Asks for the next pages before they are wanted, those of several chunks at once.
 
-    :param start: starts a task beside the caller's.
-    :param is_open: tells whether tasks may run.
+    :param workers: make the requests.
     :param pages: how many pages to ask for before they are wanted.
     """
 
-    def __init__(
-        self, query: Query, start: Callable[..., None], is_open: Callable[[], bool], pages: int
-    ) -> None:
+    def __init__(self, query: Query, workers: Workers, pages: int) -> None:
         self._query = query
-        self._start = start
-        self._is_open = is_open
+        self._workers = workers
         self._pages = pages
         self._remaining = query.max_items
         first = query.start.chunk
@@ -110,11 +133,18 @@ class AheadSource(PageSource):
         self._ahead = 0
         self._changed = anyio.Event()
 
+    @property
+    def at_end(self) -> bool:
+        return not self._chunks
+
+    def check_loop(self) -> None:
+        self._workers.check_loop()
+
     async def next_page(self) -> Page | None:
         if self._chunks and not self._chunks[0].answers:
             self._chunks[0].failed = False
         while self._chunks and self._remaining != 0:
-            if not self._is_open():
+            if not self._workers.is_open:
                 raise RuntimeError("iterate within `async with pages.prefetch() as ahead:`")
             chunk = self._chunks[0]
             if chunk.over:
@@ -146,7 +176,7 @@ class AheadSource(PageSource):
 
     def _ask_ahead(self) -> None:
         """Start the requests that are certain to be needed and for which there is room."""
-        if not self._is_open():
+        if not self._workers.is_open:
             return
         query, remaining, certain = self._query, self._remaining, True
         full = query.page_size or MAX_PAGE_SIZE
@@ -159,10 +189,12 @@ class AheadSource(PageSource):
             if remaining is not None:
                 remaining = max(remaining - self._items_in(chunk), 0)
             # Where it is not known how many items come before, MaxItems must not matter yet.
-            if chunk.may_ask and (remaining is None or remaining >= (1 if certain else full)):
+            position = chunk.next_position
+            enough = remaining is None or remaining >= (1 if certain else full)
+            if position is not None and enough:
                 chunk.asking = True
                 self._ahead += 1
-                self._start(self._ask, chunk, chunk.position, remaining)
+                self._workers.start_soon(partial(self._ask, chunk, position, remaining))
             if remaining is not None and not chunk.over and chunk.position is not None:
                 certain = False
                 remaining = max(remaining - query.most_items(chunk.position), 0)
@@ -172,37 +204,53 @@ class AheadSource(PageSource):
             self._query.size(*answer) for answer in chunk.answers if isinstance(answer, tuple)
         )
 
-    async def _ask(self, chunk: _Chunk, position: Position, remaining: int | None) -> None:
+    async def _ask(
+        self, chunk: _Chunk, position: Position, remaining: int | None
+    ) -> Callable[[], None]:
         query = self._query
         answer: tuple[Position, dict[str, Any]] | Exception | None = None
+        error: Exception | None = None
         try:
             if position.service_token in chunk.seen:
                 raise _loop_error()  # noqa: TRY301  # as the answer
-            feature_id = FeatureId("PAGINATOR")
-            feature_id.add()
-            response = await query.method(**query.request(position, remaining))
+            response = await _ask(query, FeatureId("PAGINATOR"), position, remaining)
             after = query.following(response, position)
-            answer = (position, response)
-        except anyio.get_cancelled_exc_class():
-            if anyio.current_effective_deadline() == -math.inf:
-                raise
-            # asyncio can cancel a task whose cancel scope is not: the request is made again.
-        except Exception as error:  # noqa: BLE001  # raised when its turn comes
-            answer = error
+            answer, error = (position, response), unusable_token(response)
+        except Exception as caught:  # noqa: BLE001  # raised when its turn comes
+            answer = caught
             chunk.failed = True
         else:
-            if position.service_token is not None:
+            if position.service_token is not None and error is None:
                 chunk.seen.add(position.service_token)
             chunk.position = after if after is not None and after.chunk == position.chunk else None
         finally:
+            # A cancellation leaves no answer: the request is made again, if anybody still wants it.
             chunk.asking = False
             if answer is None:
                 self._ahead -= 1
             else:
                 chunk.answers.append(answer)
                 answer = None  # an error holds this frame
+            if error is not None:
+                # In place of the next page, behind what came with it.
+                chunk.answers.append(error)
+                chunk.failed = True
+                self._ahead += 1
+                error = None
             self._changed.set()
-        self._ask_ahead()
+        return self._ask_ahead
+
+
+async def _ask(
+    query: Query, feature_id: FeatureId, position: Position, remaining: int | None
+) -> dict[str, Any]:
+    """Ask the service for the page at a position."""
+    feature_id.add()
+    try:
+        response: dict[str, Any] = await query.method(**query.request(position, remaining))
+    finally:
+        feature_id.remove()
+    return response
 
 
 def _loop_error() -> PaginationLoopError:

@@ -9,7 +9,7 @@ import logging
 import math
 import random
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol
 
@@ -32,7 +32,6 @@ from .jobs import Info, JobKind
 
 if TYPE_CHECKING:
     from aiobotocore.client import AioBaseClient
-    from anyio.abc import TaskGroup
 
 __all__ = ["Interest", "Poller", "Trouble"]
 
@@ -64,6 +63,15 @@ class Interest(Protocol):
 
     def fail(self, failure: Callable[[], WatchError], /) -> None:
         """Hear that nothing more will come."""
+
+
+class Tasks(Protocol):
+    """Where tasks are started: a task group, or what is like one."""
+
+    def start_soon(
+        self, func: Callable[..., Coroutine[Any, Any, Any]], /, *args: Any, name: str | None = None
+    ) -> object:
+        """Start a task."""
 
 
 class Trouble(NamedTuple):
@@ -138,8 +146,8 @@ class Poller(Generic[Info]):
         self._failing_since = math.inf
         self._error: Exception | None = None
 
-    def start(self, tasks: "TaskGroup", name: str) -> None:
-        """Ask in a task group, until that is cancelled."""
+    def start(self, tasks: Tasks, name: str) -> None:
+        """Ask in tasks beside the caller's, until they are cancelled."""
         self._tasks = tasks
         self._wake = anyio.Event()
         self._call_ended = anyio.Event()
@@ -266,7 +274,9 @@ class Poller(Generic[Info]):
 
     # When to ask
 
-    async def _run(self, function: Callable[..., Awaitable[None]], *arguments: Any) -> None:
+    async def _run(
+        self, function: Callable[..., Coroutine[Any, Any, None]], *arguments: Any
+    ) -> None:
         """Run a task of the poller: if it ends with an error, all of it has."""
         error: BaseException
         try:

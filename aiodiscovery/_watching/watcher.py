@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self
 
 import anyio
 
-from .._asynctools import PlainAsyncGenerator, current_loop, leave
+from .._asynctools import Background, PlainAsyncGenerator
 from .._client import Schedule, advise, check_client, describe_error
 from .._listing import check_count, check_ids
-from ..exceptions import WatcherClosedError, WatchError
+from ..exceptions import WatcherClosedError
 from .checks import check_delays, check_timeout
 from .jobs import Info, JobKind, Update
 from .poller import Poller
@@ -18,7 +18,6 @@ from .subscription import Subscription
 
 if TYPE_CHECKING:
     from aiobotocore.client import AioBaseClient
-    from anyio.abc import TaskGroup
 
 __all__ = ["JobWatcher"]
 
@@ -46,8 +45,7 @@ class JobWatcher(Generic[Info, Update]):
         check_client(client)
         check_delays(min_delay, max_delay, not_found_timeout)
         check_count("max_concurrency", max_concurrency)
-        self._tasks: TaskGroup | None = None
-        self._open = False
+        self._background = Background("a watcher")
         self._crash: BaseException | None = None
         self._poller: Poller[Info] = Poller(
             client,
@@ -59,13 +57,8 @@ class JobWatcher(Generic[Info, Update]):
         )
 
     async def __aenter__(self) -> Self:
-        if self._tasks is not None:
-            raise RuntimeError("a watcher can be entered only once")
-        self._loop = current_loop()
-        self._tasks = anyio.create_task_group()
-        await self._tasks.__aenter__()
-        self._poller.start(self._tasks, name=f"aiodiscovery.{type(self).__name__}")
-        self._open = True
+        await self._background.__aenter__()
+        self._poller.start(self._background, name=f"aiodiscovery.{type(self).__name__}")
         return self
 
     async def __aexit__(
@@ -74,10 +67,11 @@ class JobWatcher(Generic[Info, Update]):
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> bool | None:
-        assert self._tasks is not None  # noqa: S101  # it was entered
-        self._check_loop()
-        self._close(lambda: WatcherClosedError("the watcher was left while this wait went on"))
-        swallowed = await leave(self._tasks, exc_type, exc, traceback)
+        self._background.check_loop()
+        self._poller.fail(
+            lambda: WatcherClosedError("the watcher was left while this wait went on")
+        )
+        swallowed = await self._background.__aexit__(exc_type, exc, traceback)
         if self._crash is not None and (exc is None or swallowed):
             raise self._crash
         return swallowed
@@ -153,7 +147,7 @@ class JobWatcher(Generic[Info, Update]):
         :raises ValueError: if there is something else than ids.
         """
         subscription = self._prepare(job_ids, None, of_updates=True)
-        return _Updates(subscription, self._subscribe, self._poller, self._check_loop)
+        return _Updates(subscription, self._subscribe, self._poller, self._background.check_loop)
 
     def _prepare(
         self,
@@ -183,18 +177,11 @@ class JobWatcher(Generic[Info, Update]):
             return "; the service has not answered yet", None
         return "", None
 
-    def _check_loop(self) -> None:
-        if self._tasks is not None and current_loop() != self._loop:
-            raise RuntimeError(
-                "the watcher belongs to another event loop: use one for each, in the thread of its "
-                "loop, or call the loop's thread with anyio.from_thread"
-            )
-
     def _check_open(self) -> None:
-        self._check_loop()
+        self._background.check_loop()
         if self._crash is not None:
             raise self._kind.polling_error(self._crash)
-        if not self._open:
+        if not self._background.is_open:
             raise WatcherClosedError("the watcher is not open: use it inside `async with`")
 
     def _subscribe(self, subscription: Subscription[Info, Update]) -> None:
@@ -203,14 +190,8 @@ class JobWatcher(Generic[Info, Update]):
 
     def _note_crash(self, error: BaseException) -> None:
         self._crash = error
-        self._close(lambda: self._kind.polling_error(error))
-
-    def _close(self, failure: Callable[[], WatchError]) -> None:
-        """End every wait, and stop."""
-        assert self._tasks is not None  # noqa: S101  # it was entered
-        self._open = False
-        self._poller.fail(failure)
-        self._tasks.cancel_scope.cancel()
+        self._poller.fail(lambda: self._kind.polling_error(error))
+        self._background.abort()
 
 
 def _is_late(deadline: float) -> bool:
