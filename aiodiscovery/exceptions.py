@@ -138,14 +138,20 @@ class JobTimeoutError(WatchError, TimeoutError):
     ended: Mapping[str, Any]
     #: The ids, in the order asked, of those that have not.
     pending: Sequence[str]
+    #: Since when the service could not be asked, and why; empty if it answered. If calls failed,
+    #: the last error is the ``__cause__``.
+    trouble: str
 
-    def __init__(self, message: str, ended: Mapping[str, Any], pending: Sequence[str]) -> None:
+    def __init__(
+        self, message: str, ended: Mapping[str, Any], pending: Sequence[str], trouble: str = ""
+    ) -> None:
         super().__init__(message)
         self.ended = ended
         self.pending = pending
+        self.trouble = trouble
 
     def __reduce__(self) -> tuple[object, ...]:
-        return type(self), (str(self), self.ended, self.pending)
+        return type(self), (str(self), self.ended, self.pending, self.trouble)
 
 
 class ExportTimeoutError(JobTimeoutError):

@@ -77,7 +77,9 @@ def download(export: dict[str, Any], folder: str) -> str:
 def count_rows(paths: list[str]) -> dict[str, int]:
     """Use the files: count the rows of each kind, over all agents."""
     rows: dict[str, int] = {}
-    for path in paths:
+    # All at once: iterating asks Airflow for one after the other until there is none, which is an
+    # error in its log.
+    for path in paths[:]:
         with zipfile.ZipFile(path) as archive:
             for name in archive.namelist():
                 with archive.open(name) as file:
@@ -120,9 +122,9 @@ def main() -> int:
         subprocess.run(migrate, check=True, capture_output=True)
         print("Running the DAG ...", flush=True)
         run = dag.test(run_conf={"folder": f"{HOME.name}/exports"})
-        for each in run.get_task_instances():
-            print(f"{each.state:>8} {each.task_id} {each.map_index if each.map_index >= 0 else ''}")
-        started = [each for each in emulator.requests if each.operation == "StartExportTask"]
+        for task in run.get_task_instances():
+            print(f"{task.state:>8} {task.task_id} {task.map_index if task.map_index >= 0 else ''}")
+        started = [call for call in emulator.requests if call.operation == "StartExportTask"]
         counts = f"{len(started)} exports, {len(emulator.downloads)} downloads"
         print(f"The run is a {run.state}: {counts}.")
     return 0 if run.state == "success" else 1

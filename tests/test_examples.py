@@ -135,9 +135,7 @@ def test_download_says_in_a_line_why_there_is_nothing(emulator: Emulator, tmp_pa
     done = run_on_aws(emulator, "download.py", export_id, "--to", str(tmp_path))
 
     assert (done.returncode, done.stdout) == (1, f"export {export_id} is FAILED, was not known\n")
-    assert done.stderr == (
-        f"It was not downloaded: export {export_id} failed: The bucket is full.\n"
-    )
+    assert done.stderr == (f"It was not downloaded: {export_id} failed: The bucket is full.\n")
 
 
 def watch_on_aws(emulator: Emulator, *export_ids: str) -> subprocess.CompletedProcess[str]:

@@ -134,7 +134,9 @@ class Subscription(Generic[Info, Update]):
             message = f"{kind.name(pending)} {has} not ended within {timeout} s"
             if ended:
                 message += f", {len(ended)} ended"
-            raise kind.timeout_error(message + trouble, ended, pending) from cause
+            if trouble:
+                message += f"; {trouble}"
+            raise kind.timeout_error(message, ended, pending, trouble) from cause
         self.raise_if_not_found()
         failed = {key: info for key, info in ended.items() if kind.has_failed(info)}
         if failed and raise_on_failure:

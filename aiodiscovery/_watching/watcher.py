@@ -169,12 +169,12 @@ class JobWatcher(Generic[Info, Update]):
         trouble = self._poller.trouble(subscription)
         if trouble is not None:
             seconds, error = trouble
-            message = f"; calls have failed for {seconds:.0f} s: {describe_error(error)}"
+            message = f"calls have failed for {seconds:.0f} s: {describe_error(error)}"
             if advice := advise(error):
                 message += f"; {advice}"
             return message, error
         if not self._poller.was_answered(subscription):
-            return "; the service has not answered yet", None
+            return "the service has not answered yet", None
         return "", None
 
     def _check_open(self) -> None:

@@ -8,7 +8,11 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, 
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from airflow.sdk.exceptions import AirflowException, AirflowFailException
+from airflow.sdk.exceptions import (
+    AirflowException,
+    AirflowFailException,
+    AirflowTaskTimeout,
+)
 
 from .. import describe_exports
 from .._client import Schedule
@@ -22,7 +26,7 @@ if TYPE_CHECKING:
     from types_aiobotocore_discovery.client import ApplicationDiscoveryServiceClient
     from types_aiobotocore_discovery.type_defs import ExportInfoTypeDef
 
-__all__ = ["DiscoveryTask", "Record", "seconds"]
+__all__ = ["DiscoveryTask", "Record", "check_rendered", "seconds"]
 
 logger = logging.getLogger("aiodiscovery")
 
@@ -32,6 +36,10 @@ T = TypeVar("T")
 _PATIENCE = 600.0
 #: Under which key Airflow keeps what a retry has to know.
 _KEY = "aiodiscovery"
+
+
+#: What a template renders to that had nothing to render.
+_NOTHING = frozenset({"", "none", "null", "nan", "undefined", "true", "false", "[]", "{}", "()"})
 
 
 class Record:
@@ -82,6 +90,9 @@ class DiscoveryTask(Settings):
     """The settings of a task, its trigger, and what becomes of the trigger's event."""
 
     include_download_url: bool
+    timeout: Any
+    #: Airflow's own: how long a try may run.
+    execution_timeout: timedelta | None
     #: What ends a task whose time is up.
     timeout_error: type[AirflowException] = AirflowFailException
 
@@ -97,7 +108,14 @@ class DiscoveryTask(Settings):
     def make_trigger(
         self, export_ids: Sequence[str], deadline: float | None
     ) -> DiscoveryExportTrigger:
-        """Make what waits while the task is deferred."""
+        """Make what waits while the task is deferred.
+
+        It gives up at the deadline, or when this try has run for ``execution_timeout``: Airflow
+        itself does not apply that to a task that is deferred.
+        """
+        if self.execution_timeout is not None:
+            end = time.time() + self.execution_timeout.total_seconds()
+            deadline = end if deadline is None else min(deadline, end)
         return DiscoveryExportTrigger(export_ids, deadline, **self.settings())
 
     def call(
@@ -149,7 +167,7 @@ class DiscoveryTask(Settings):
             lambda client: describe_exports(client, ids), "asking the service for exports"
         )
 
-    def take(self, event: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    def take(self, event: Mapping[str, Any], context: "Context") -> dict[str, dict[str, Any]]:
         """Return the ExportInfos that an event brings, or raise what it says."""
         status: str = event["status"]
         exports: dict[str, dict[str, Any]] = event["exports"]
@@ -158,20 +176,39 @@ class DiscoveryTask(Settings):
         for export_id, info in exports.items():
             if info["exportStatus"] == "FAILED":
                 logger.error("export %s failed: %s", export_id, info.get("statusMessage"))
+        if status == "timeout" and self._is_of_this_try(context):
+            # Which may be retried, as any task that runs for too long.
+            raise AirflowTaskTimeout(f"{event['message']}; execution_timeout is over")
         # Neither is tried again: no retry would find anything else.
         raise (self.timeout_error if status == "timeout" else AirflowFailException)(
             event["message"]
         )
 
+    def _is_of_this_try(self, context: "Context") -> bool:
+        """Say whether it is ``execution_timeout`` that is over, and not the time of all tries."""
+        if self.execution_timeout is None:
+            return False
+        deadline = Record(context).deadline(self.timeout)
+        return deadline is None or time.time() < deadline
+
     def _with_download_urls(self, exports: dict[str, Any]) -> dict[str, dict[str, Any]]:
         # Not through the event, which Airflow logs. And these work for longer.
         infos = self.describe(exports)
         return {
-            each: to_json(infos[each], include_download_url=True)
-            if each in infos
-            else exports[each]
-            for each in exports
+            export_id: to_json(infos[export_id], include_download_url=True)
+            if export_id in infos
+            else exports[export_id]
+            for export_id in exports
         }
+
+
+def check_rendered(name: str, value: str | None) -> None:
+    """Raise AirflowFailException if a template had nothing to render an id from."""
+    if isinstance(value, str) and value.strip().lower() in _NOTHING:
+        raise AirflowFailException(
+            f"{name} is {value!r}: its template had nothing to render. Has the task that it refers "
+            "to returned an id?"
+        )
 
 
 def seconds(timeout: timedelta | float) -> float:

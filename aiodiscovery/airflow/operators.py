@@ -11,7 +11,7 @@ from airflow.sdk import BaseOperator
 from .. import start_export
 from .._watching import check_delays
 from ._failures import was_not_carried_out
-from ._tasks import DiscoveryTask, Record, seconds
+from ._tasks import DiscoveryTask, Record, check_rendered, seconds
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -64,7 +64,8 @@ class DiscoveryExportOperator(DiscoveryTask, BaseOperator):
     :param wait: whether to wait for the export.
     :param timeout: how long to wait at most, in seconds or as a timedelta; None: for ever. It
         counts from the start of the export: neither a triggerer that takes over nor a retry
-        extends it. The export goes on.
+        extends it. The export goes on. Airflow's ``execution_timeout`` ends a try earlier, and
+        that is retried.
     :param include_download_url: whether the result has the presigned URL of the archive. Whoever
         can read the XCom, or the rendered template of a task that takes it, can download the
         archive until the URL expires. ``download_export`` needs none.
@@ -128,6 +129,7 @@ class DiscoveryExportOperator(DiscoveryTask, BaseOperator):
 
     def execute(self, context: "Context") -> Any:
         """Start the export, unless an earlier try did, and defer the task."""
+        check_rendered("agent_id", self.agent_id)
         record = Record(context)
         export_id, asked = record.export_id, self._asked()
         if export_id is not None and record.was_cleared:
@@ -150,7 +152,7 @@ class DiscoveryExportOperator(DiscoveryTask, BaseOperator):
 
     def execute_complete(self, context: "Context", event: Mapping[str, Any]) -> Any:
         """Return what the trigger found."""
-        (info,) = self.take(event).values()
+        (info,) = self.take(event, context).values()
         return info
 
     def _asked(self) -> dict[str, str]:

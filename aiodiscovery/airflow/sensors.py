@@ -9,7 +9,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSensorTimeout, A
 
 from .._listing import check_ids
 from .._watching import check_delays
-from ._tasks import DiscoveryTask, Record
+from ._tasks import DiscoveryTask, Record, check_rendered
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -93,7 +93,9 @@ class DiscoveryExportSensor(DiscoveryTask, BaseSensorOperator):
         """Defer the task."""
         try:
             ids = check_ids([self.export_id] if self.export_ids is None else self.export_ids)
-        except ValueError as error:
+            for export_id in ids:
+                check_rendered("export_id", export_id)
+        except (ValueError, AirflowFailException) as error:
             # As Airflow does with what a deferred sensor raises.
             skips = self.soft_fail or self.never_fail
             raise (AirflowSkipException if skips else AirflowFailException)(str(error)) from None
@@ -108,5 +110,5 @@ class DiscoveryExportSensor(DiscoveryTask, BaseSensorOperator):
 
     def execute_complete(self, context: "Context", event: Mapping[str, Any]) -> Any:
         """Return what the trigger found."""
-        exports = self.take(event)
+        exports = self.take(event, context)
         return exports if self.export_ids is not None else exports[self.export_id or ""]

@@ -124,7 +124,7 @@ class DiscoveryExportTrigger(Settings, BaseTrigger):
         except ExportNotFoundError as error:
             return _payload("not_found", error.ended, str(error))
         except ExportTimeoutError as error:
-            return self._timed_out(error.ended)
+            return self._timed_out(error)
         except PollingError as error:
             return _payload("refused", {}, str(error))
         except ERRORS as error:
@@ -145,8 +145,8 @@ class DiscoveryExportTrigger(Settings, BaseTrigger):
                     outage.note_success()
                     try:
                         return await self._wait_with(shared.value)
-                    except PollingError:
-                        if shared.age < _FRESH:
+                    except PollingError as error:
+                        if error.job_ids or shared.age < _FRESH:
                             raise
                         # The credentials may have expired, or the connection been changed.
                         shared.retire()
@@ -155,7 +155,8 @@ class DiscoveryExportTrigger(Settings, BaseTrigger):
                 if is_final(error):
                     raise
                 if self._remaining() <= 0:
-                    raise ExportTimeoutError(describe(error), {}, self.export_ids) from None
+                    trouble = f"there is no client for the service: {describe(error)}"
+                    raise ExportTimeoutError(trouble, {}, self.export_ids, trouble) from None
                 now = time.monotonic()
                 outage.note_failure(started, now, random.random(), size=1, explained=True)  # noqa: S311
                 logger.warning(
@@ -164,15 +165,16 @@ class DiscoveryExportTrigger(Settings, BaseTrigger):
                     describe(error),
                 )
 
-    def _timed_out(self, ended: "Mapping[str, ExportInfoTypeDef]") -> dict[str, Any]:
-        pending = [each for each in self.export_ids if each not in ended]
+    def _timed_out(self, error: ExportTimeoutError) -> dict[str, Any]:
+        pending = [export_id for export_id in self.export_ids if export_id not in error.ended]
         deadline = datetime.fromtimestamp(self.deadline or 0.0, UTC)
-        return _payload(
-            "timeout",
-            ended,
+        message = (
             f"{len(pending)} of {len(self.export_ids)} exports had not ended by "
-            f"{deadline:%Y-%m-%dT%H:%M:%SZ}, the first of them {pending[0]}",
+            f"{deadline:%Y-%m-%dT%H:%M:%SZ}, the first of them {pending[0]}"
         )
+        if error.trouble:
+            message += f"; {error.trouble}"
+        return _payload("timeout", error.ended, message)
 
     async def _wait_with(self, watcher: ExportWatcher) -> "Mapping[str, ExportInfoTypeDef]":
         timeout = None if self.deadline is None else max(self._remaining(), _LAST_LOOK)
@@ -205,7 +207,7 @@ def _payload(
     return {
         "status": status,
         "message": message,
-        "exports": {each: to_json(info) for each, info in exports.items()},
+        "exports": {export_id: to_json(info) for export_id, info in exports.items()},
     }
 
 

@@ -1,10 +1,16 @@
-"""What the tests with Airflow share: a home for it that is gone afterwards."""
+"""What the tests with Airflow share: a home for it that is gone afterwards, and settings."""
 
 import atexit
 import os
 import shutil
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from aiodiscovery.emulator import Emulator
 
 # Airflow reads its settings when it is imported, and the tests import it.
 HOME = Path(tempfile.mkdtemp(prefix="aiodiscovery-airflow-"))
@@ -17,3 +23,18 @@ os.environ |= {
     "AIRFLOW__CORE__DAGS_FOLDER": str(Path(__file__).parent / "dags"),
     "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
 }
+
+
+@pytest.fixture
+def settings(emulator: "Emulator", monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "emulator")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "emulator")
+    return {
+        "task_id": "task",
+        "aws_conn_id": None,
+        "region_name": "us-west-2",
+        "endpoint_url": emulator.endpoint_url,
+        "min_delay": 0.01,
+        "max_delay": 0.02,
+        "botocore_config": {"retries": {"total_max_attempts": 1}},
+    }

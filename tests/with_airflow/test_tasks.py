@@ -4,7 +4,6 @@ import json
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,74 +12,19 @@ from airflow.sdk.exceptions import (
     AirflowFailException,
     AirflowSensorTimeout,
     AirflowSkipException,
-    TaskDeferred,
 )
 from botocore.exceptions import CredentialRetrievalError
+from support.airflow_runs import Run, event
 
 from aiodiscovery.airflow import (
     DiscoveryExportOperator,
     DiscoveryExportSensor,
-    DiscoveryExportTrigger,
     DiscoveryHook,
 )
 from aiodiscovery.airflow import _tasks as module
 from aiodiscovery.emulator import Emulator
 
 MakeOperator = Callable[..., DiscoveryExportOperator]
-
-
-class Store(dict[str, Any]):
-    """Airflow's task state store."""
-
-    def set(self, key: str, value: Any) -> None:
-        self[key] = json.loads(json.dumps(value))
-
-
-class Run:
-    """The tries of a task in a DAG run."""
-
-    def __init__(self) -> None:
-        self.context: Any = {
-            "task_state_store": Store(),
-            "ti": SimpleNamespace(max_tries=2, try_number=1),
-        }
-
-    def execute(self, task: Any) -> DiscoveryExportTrigger:
-        """Execute a task and return the trigger that it is deferred to."""
-        with pytest.raises(TaskDeferred) as caught:
-            task.execute(self.context)
-        assert caught.value.method_name == "execute_complete"
-        assert not caught.value.kwargs
-        trigger = caught.value.trigger
-        assert isinstance(trigger, DiscoveryExportTrigger)
-        return trigger
-
-    def clear(self) -> None:
-        """Do what Airflow does when a user clears the task."""
-        self.context["ti"].max_tries += 1
-
-
-@pytest.fixture
-def settings(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "emulator")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "emulator")
-    return {
-        "task_id": "task",
-        "aws_conn_id": None,
-        "region_name": "us-west-2",
-        "endpoint_url": emulator.endpoint_url,
-        "min_delay": 0.01,
-        "max_delay": 0.02,
-        "botocore_config": {"retries": {"total_max_attempts": 1}},
-    }
-
-
-def event(status: str, *infos: dict[str, Any], message: str | None = None) -> dict[str, Any]:
-    return {
-        "status": status,
-        "message": message,
-        "exports": {each["exportId"]: each for each in infos},
-    }
 
 
 SUCCEEDED = {"exportId": "export-1", "exportStatus": "SUCCEEDED"}

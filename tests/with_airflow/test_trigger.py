@@ -100,7 +100,7 @@ async def test_an_export_that_failed_is_in_the_event_with_its_message(emulator: 
     payload = await fire(trigger_for(emulator, good, bad))
 
     assert payload["status"] == "failed"
-    assert payload["message"] == f"export {bad} failed: The bucket is full."
+    assert payload["message"] == f"{bad} failed: The bucket is full."
     assert {key: info["exportStatus"] for key, info in payload["exports"].items()} == {
         good: "SUCCEEDED",
         bad: "FAILED",
@@ -367,3 +367,30 @@ async def test_another_trigger_takes_over(emulator: Emulator) -> None:
     payload = await fire(DiscoveryExportTrigger(**arguments))
 
     assert payload["status"] == "succeeded"
+
+
+async def test_a_time_out_says_that_nobody_answered(emulator: Emulator) -> None:
+    emulator.inject_error("ServerInternalErrorException", "No.", status=500, calls=None)
+    export_id = emulator.add_export(status="IN_PROGRESS", duration=None)
+    once = {"retries": {"total_max_attempts": 1}}
+
+    payload = await fire(
+        trigger_for(emulator, export_id, deadline=time.time(), botocore_config=once)
+    )
+
+    assert payload["status"] == "timeout"
+    assert "calls have failed for" in payload["message"]
+    assert "ServerInternalErrorException" in payload["message"]
+
+
+async def test_an_id_that_the_service_refuses_fails_only_its_own_task(emulator: Emulator) -> None:
+    ids = [emulator.add_export(duration=0), emulator.add_export(duration=0)]
+    # The call for both, and that for one of them.
+    emulator.inject_error("InvalidParameterValueException", "No.", calls=2)
+
+    payloads = await asyncio.gather(*(fire(trigger_for(emulator, each)) for each in ids))
+
+    assert sorted(payload["status"] for payload in payloads) == ["refused", "succeeded"]
+    (message,) = [payload["message"] for payload in payloads if payload["message"]]
+    assert any(f"cannot be asked for {export_id}" in message for export_id in ids)
+    assert describe_calls(emulator)[0] == ids
