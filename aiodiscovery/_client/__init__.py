@@ -1,6 +1,8 @@
 """How the service is called: clients, their answers and failures, and when to try again."""
 
+from .answers import answer_error
 from .backoff import Schedule
+from .call import call, call_of
 from .client import check_client, create_client
 from .failures import (
     CALL_ERRORS,
@@ -20,6 +22,9 @@ __all__ = [
     "FeatureId",
     "Schedule",
     "advise",
+    "answer_error",
+    "call",
+    "call_of",
     "check_client",
     "concerns_the_request",
     "create_client",

@@ -10,10 +10,12 @@ from aiobotocore.client import AioBaseClient
 from aiobotocore.config import AioConfig
 from aiobotocore.httpxsession import HttpxSession
 from aiobotocore.session import AioSession, get_session
+from anyio.lowlevel import current_token
 from botocore.client import BaseClient
 from botocore.config import Config
 from botocore.exceptions import ConnectionClosedError, HTTPClientError
 
+from .connections import guard
 from .parser import with_fast_parser
 
 if TYPE_CHECKING:
@@ -72,7 +74,16 @@ async def create_client(
         config = _merge(config, _httpx_config())
     open_client: Any = with_fast_parser(session).create_client
     async with open_client("discovery", config=config, **kwargs) as client:
-        yield client
+        guarding = guard(client)
+        if guarding is None:  # a backend of the caller's own
+            yield client
+            return
+        guarding.always = True
+        guarding.loop = current_token().native_token
+        try:
+            yield client
+        finally:
+            guarding.closed = True
 
 
 def check_client(client: Any) -> None:
@@ -82,7 +93,15 @@ def check_client(client: Any) -> None:
             "the client is a blocking one of botocore or boto3; "
             "aiodiscovery.create_client() gives an asynchronous one"
         )
-    service_name = client.meta.service_model.service_name
+    meta = getattr(client, "meta", None)
+    service_name = getattr(getattr(meta, "service_model", None), "service_name", None)
+    if service_name is None:
+        if hasattr(client, "__aenter__"):
+            raise ValueError("the client is not open yet: use `async with ... as client`")
+        raise ValueError(
+            "the client must be an aiobotocore client for 'discovery', "
+            f"not {type(client).__module__}.{type(client).__qualname__}"
+        )
     if service_name != "discovery":
         raise ValueError(f"the client must be one for 'discovery', not for {service_name!r}")
 

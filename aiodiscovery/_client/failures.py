@@ -15,6 +15,8 @@ from botocore.exceptions import (
 from botocore.exceptions import ConnectionError as BotoConnectionError
 from botocore.parsers import ResponseParserError
 
+from .answers import AnswerError
+
 __all__ = [
     "CALL_ERRORS",
     "advise",
@@ -107,8 +109,12 @@ def may_pass(error: Exception) -> bool:
     if is_of_the_clock(error) or is_of_credentials(error):
         return True
     if isinstance(error, ClientError):
-        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-        return status >= 500 or is_throttling(error) or error_code(error) in _PASSING_CODES
+        return (
+            _status(error) >= 500
+            or is_throttling(error)
+            or error_code(error) in _PASSING_CODES
+            or _is_from_elsewhere(error)
+        )
     if isinstance(error, SSLError):
         # A certificate that is not trusted stays so; anything else was the connection.
         return "CERTIFICATE_VERIFY_FAILED" not in str(error)
@@ -137,9 +143,8 @@ def is_of_credentials(error: Exception) -> bool:
 def concerns_the_request(error: Exception) -> bool:
     """Say whether an error may be due to one of the things that a request asks for."""
     if isinstance(error, ClientError):
-        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         of_all = may_pass(error) or error_code(error) in _ACCOUNT_CODES
-        return not of_all and status not in (401, 403)
+        return not of_all and _status(error) not in (401, 403)
     return isinstance(error, ParamValidationError)
 
 
@@ -163,10 +168,10 @@ def advise(error: BaseException) -> str:
 
 
 def is_throttling(error: Exception) -> bool:
+    """Say whether the service is asked too often."""
     if not isinstance(error, ClientError):
         return False
-    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    return status == 429 or error_code(error) in _THROTTLING_CODES
+    return _status(error) == 429 or error_code(error) in _THROTTLING_CODES
 
 
 def error_code(error: ClientError) -> str:
@@ -175,9 +180,27 @@ def error_code(error: ClientError) -> str:
 
 
 def describe_error(error: BaseException) -> str:
+    """Say what went wrong."""
     # Not the message of each: those of signatures and credentials may hold what is secret.
     if isinstance(error, ClientError):
-        return error_code(error)
-    if isinstance(error, (HTTPClientError, BotoConnectionError)):
+        code = error_code(error)
+        if _is_from_elsewhere(error):
+            return f"an answer with status {code} that is not the service's"
+        return code
+    if isinstance(error, AnswerError):
+        return str(error)
+    # A RuntimeError says that the client is closed, say.
+    if isinstance(error, (HTTPClientError, BotoConnectionError)) or type(error) is RuntimeError:
         return f"{type(error).__name__}: {error}"
     return type(error).__name__
+
+
+def _status(error: ClientError) -> int:
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    return status if isinstance(status, int) else 0
+
+
+def _is_from_elsewhere(error: ClientError) -> bool:
+    """Say whether a portal or a proxy answered, say: the service's errors have names."""
+    metadata = error.response.get("ResponseMetadata", {})
+    return error_code(error) == str(_status(error)) and not metadata.get("RequestId")

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 from aiobotocore.parsers import AioResponseParserFactory
 from botocore.utils import parse_timestamp
 
+from .progress import current_call
+
 if TYPE_CHECKING:
     from aiobotocore.session import AioSession
     from botocore.model import Shape
@@ -69,6 +71,7 @@ def _parse_timestamp(value: Any) -> datetime:
 
     :param value: seconds since the epoch, as a number or a string, or a date and time as in ISO
         8601 or RFC 822; one without an offset is in UTC.
+    :return: in UTC, or in its own zone if it is too close to an end of the calendar for that.
     :raises ValueError, RuntimeError: as botocore does, if it is no timestamp or out of range.
     """
     try:
@@ -79,8 +82,8 @@ def _parse_timestamp(value: Any) -> datetime:
         return parsed.replace(tzinfo=UTC)
     try:
         return parsed.astimezone(UTC)
-    except OverflowError as error:
-        raise ValueError(f'Invalid timestamp "{value}": {error}') from error
+    except OverflowError:
+        return parsed  # UTC has no date for it
 
 
 class _ResponseParserFactory(AioResponseParserFactory):
@@ -109,8 +112,11 @@ class _FastParser:
         if response["status_code"] == 200 and type(body) is bytes and shape is not None:
             decode = self._decoder(shape)
             if decode is not None:
+                progress = current_call.get()
+                parsed: Any = None if progress is None else progress.take(body)
                 try:
-                    parsed = json.loads(body.decode())
+                    if parsed is None:
+                        parsed = json.loads(body.decode())
                     decode([parsed])
                 except _UNEXPECTED:
                     pass

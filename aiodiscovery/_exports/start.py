@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from dateutil.parser import isoparse
 
-from .._client import check_client
+from .._client import answer_error, call, check_client
 
 if TYPE_CHECKING:
     from aiobotocore.client import AioBaseClient
@@ -66,9 +66,10 @@ async def start_export(
         parameters["endTime"] = end
     if preferences is not None:
         parameters["preferences"] = preferences
-    start_export_task: Any = getattr(client, "start_export_task")  # noqa: B009  # made by botocore
-    response = await start_export_task(**parameters)
-    export_id: str = response["exportId"]
+    response = await call(client, "start_export_task", **parameters)
+    export_id = response.get("exportId")
+    if not isinstance(export_id, str) or not export_id:
+        raise answer_error("StartExportTask", "it has no exportId; see whether the export runs")
     return export_id
 
 

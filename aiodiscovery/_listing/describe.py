@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from .._client import answer_error
 from .checks import check_count, check_ids
 from .paginator import get_paginator
 from .query import MAX_IDS, MAX_PAGE_SIZE
@@ -36,8 +37,16 @@ async def describe_exports(
         return {}
     pages = paginator.paginate(exportIds=ids, PaginationConfig={"PageSize": MAX_PAGE_SIZE})
     if len(ids) <= MAX_IDS:
-        found = {info["exportId"]: info async for info in pages.items()}
+        found = {_id_of(info): info async for info in pages.items()}
     else:
         async with pages.prefetch(max_concurrency) as ahead:
-            found = {info["exportId"]: info async for info in ahead.items()}
+            found = {_id_of(info): info async for info in ahead.items()}
     return {each: found[each] for each in ids if each in found}
+
+
+def _id_of(info: "ExportInfoTypeDef") -> str:
+    export_id = info.get("exportId")
+    if not isinstance(export_id, str):
+        # Which one it is cannot be told, so none can be said to be missing.
+        raise answer_error("DescribeExportTasks", "it describes an export without an id")
+    return export_id

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 from aiobotocore.client import AioBaseClient
 from botocore.exceptions import OperationNotPageableError
 
-from .._client import check_client
+from .._client import call_of, check_client
 from .pages import PageIterator
 from .query import MAX_IDS, MAX_PAGE_SIZE, Operation, Query, copy_parameters
 from .resume_token import BEGINNING, IdChunks, read_resume_token
@@ -77,7 +77,7 @@ def get_paginator(client: AioBaseClient, operation_name: str) -> Any:
     operation = _OPERATIONS.get(operation_name)
     if operation is None:
         raise OperationNotPageableError(operation_name=operation_name)
-    return Paginator(getattr(client, operation_name), operation)
+    return Paginator(call_of(client, operation_name), operation)
 
 
 class Paginator:

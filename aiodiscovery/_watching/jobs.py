@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from botocore.exceptions import ClientError
 
-from .._client import advise, describe_error
+from .._client import advise, call_of, describe_error
 from .._listing import MAX_IDS, MAX_PAGE_SIZE, describe_exports, get_paginator
 from ..exceptions import (
     ExportFailedError,
@@ -136,7 +136,7 @@ async def _describe_imports(
 async def _describe_batch_deletes(
     client: "AioBaseClient", task_ids: Sequence[str]
 ) -> "Mapping[str, BatchDeleteTask]":
-    describe: Any = getattr(client, "describe_batch_delete_configuration_task")  # noqa: B009  # made by botocore
+    describe = call_of(client, "describe_batch_delete_configuration_task")
     found: dict[str, BatchDeleteTask] = {}
     for task_id in task_ids:
         try:

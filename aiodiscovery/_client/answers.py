@@ -1,0 +1,108 @@
+"""What proves that an answer is the service's: pure, no I/O.
+
+Between a client and the service there may be portals, proxies and gateways that answer in its
+place, with status 200 too. The service itself sends a JSON object as ``application/x-amz-json-1.1``
+with an ``x-amzn-RequestId``. An answer counts if it has status 200 and is
+
+- a JSON object with a result in it: a member, other than ``nextToken``, that the model has for the
+  answer. A list is a list of objects. A test double need not send the service's headers with it.
+- or an object without a result, and nothing in it that the model does not know, with the service's
+  headers: the service may leave out what is empty. Without them ``{}`` is a gateway's.
+
+Nothing that says it is HTML or XML counts. What the service says in an error, it says in a JSON
+object too: of any other error only the status counts, and its text is dropped.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from botocore.parsers import ResponseParserError
+
+if TYPE_CHECKING:
+    from botocore.model import OperationModel
+
+__all__ = ["AnswerError", "answer_error", "prove", "readable_error"]
+
+_CONTENT_TYPE = "application/x-amz-json-1.1"
+_REQUEST_ID = "x-amzn-requestid"
+#: What no JSON is sent as.
+_OTHER_LANGUAGES = ("html", "xml")
+_TOKEN = "nextToken"  # noqa: S105  # the name of a member
+
+# What json.loads raises: no UTF-8, no JSON, a number with too many digits, nested too deeply.
+_UNREADABLE = (ValueError, RecursionError)
+
+
+class AnswerError(ResponseParserError):
+    """An answer that is not the service's, or cannot be used; its text holds nothing of it."""
+
+
+def prove(
+    operation: "OperationModel", status: int, headers: Mapping[str, Any], body: bytes
+) -> dict[str, Any]:
+    """Return what an answer that is no error says, decoded as JSON.
+
+    :raises ResponseParserError: if it is not the service's.
+    """
+    if status != 200:
+        raise _not_the_service_s(operation, f"its status is {status}")
+    sent = {str(name).lower(): value for name, value in headers.items()}
+    content_type = str(sent.get("content-type", "")).lower()
+    if any(language in content_type for language in _OTHER_LANGUAGES):
+        raise _not_the_service_s(operation, "it is not JSON")
+    try:
+        answer = json.loads(body.decode())
+    except _UNREADABLE:
+        answer = None
+    if type(answer) is not dict:
+        raise _not_the_service_s(operation, "it is not a JSON object" if body else "it is empty")
+    shape: Any = operation.output_shape
+    members: Mapping[str, Any] = {} if shape is None else shape.members
+    has_result = False
+    for name in answer.keys() & members.keys():
+        value = answer[name]
+        if value is None or name == _TOKEN:
+            continue
+        has_result = True
+        member = members[name]
+        if member.type_name == "list":
+            if type(value) is not list:
+                raise answer_error(operation.name, f"its {name} is not a list")
+            if member.member.type_name == "structure" and not {dict}.issuperset(map(type, value)):
+                raise answer_error(operation.name, f"something in its {name} is not an object")
+    if not has_result:
+        if content_type.partition(";")[0].strip() != _CONTENT_TYPE or not sent.get(_REQUEST_ID):
+            raise _not_the_service_s(operation, "it has no result")
+        if answer.keys() - members.keys():
+            raise _not_the_service_s(operation, "it holds something else")
+    return answer
+
+
+def readable_error(body: bytes) -> bytes:
+    """Return the body of an error if botocore can read it; nothing, if it is not the service's.
+
+    Of an empty body botocore makes an error whose code is the status.
+    """
+    try:
+        error = json.loads(body.decode())
+    except _UNREADABLE:
+        return b""
+    if type(error) is not dict or not isinstance(error.get("__type", ""), str):
+        return b""
+    return body
+
+
+def answer_error(operation_name: str, what: str) -> AnswerError:
+    """Return the error of an answer that cannot be used.
+
+    :param what: what is wrong with it, with nothing of the answer in it: that may be secret.
+    """
+    return AnswerError(f"the answer to {operation_name} cannot be used: {what}")
+
+
+def _not_the_service_s(operation: "OperationModel", what: str) -> AnswerError:
+    return AnswerError(
+        f"the answer to {operation.name} is not the service's: {what}. "
+        "A portal, a proxy or another server may have answered"
+    )
