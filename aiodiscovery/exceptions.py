@@ -17,6 +17,7 @@
       WatcherClosedError
     DownloadError
       ExportNotSucceededError
+    ArchiveError
 
 Errors of the service and of the network reach the caller of a listing as botocore raises them, the
 tasks that wait for a job as the cause of a ``PollingError``. No message holds a download URL:
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from types_aiobotocore_discovery.type_defs import ExportInfoTypeDef
 
 __all__ = [
+    "ArchiveError",
     "DownloadError",
     "ExportFailedError",
     "ExportNotFoundError",
@@ -213,3 +215,28 @@ class ExportNotSucceededError(DownloadError):
 
     def __reduce__(self) -> tuple[object, ...]:
         return type(self), (str(self), self.export_id, self.export_status)
+
+
+class ArchiveError(Exception):
+    """An archive that is not one of an export, or is damaged.
+
+    The message says where, and never what a row holds: command lines may hold secrets.
+    """
+
+    #: The path of the archive.
+    archive: str
+    #: The file in it; None where it is about the whole archive.
+    member: str | None
+    #: The line of that file, from 1, at which the row begins; None where it is not about a row.
+    line: int | None
+
+    def __init__(
+        self, message: str, archive: str, member: str | None = None, line: int | None = None
+    ) -> None:
+        super().__init__(message)
+        self.archive = archive
+        self.member = member
+        self.line = line
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), (str(self), self.archive, self.member, self.line)

@@ -1,0 +1,340 @@
+"""Writing the tables of archives as Parquet files."""
+
+import os
+import secrets
+import stat
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from errno import EEXIST
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Self
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from aiodiscovery.exceptions import ArchiveError
+
+from ._archive import Archive, open_archive
+from ._flaws import logger
+from ._reading import log_kept_as_text, schema_with_texts
+
+__all__ = ["TableFile", "write_parquet"]
+
+#: Changes when the same archive would become other files.
+_FORMAT = "1"
+_PREFIX = "aiodiscovery."
+#: How much of the archive's hash is in a file's name, and how much of the archive's name, in bytes.
+_DIGITS = 16
+_LONGEST_STEM = 150
+#: What a row group has at most.
+_GROUP_ROWS = 256 * 1024
+_GROUP_BYTES = 32 * 1024 * 1024
+#: When what a process has left that was killed may be removed, in seconds.
+_STALE = 24 * 60 * 60
+
+Progress = Callable[[int, int], object]
+Source = str | os.PathLike[str]
+
+
+@dataclass(frozen=True, slots=True)
+class TableFile:
+    """A Parquet file with one table of one archive."""
+
+    path: Path
+    table: str
+    #: The archive it was made of.
+    archive: Path
+    rows: int
+    #: Whether it is new; False where it was there already.
+    written: bool
+
+
+def write_parquet(
+    sources: Source | Iterable[Source],
+    directory: Source,
+    *,
+    progress: Progress | None = None,
+) -> list[TableFile]:
+    """Write all tables of archives to ``<directory>/<table>/<archive>-<hash>.parquet``.
+
+    There is one file for each archive and table. It appears once it is whole and on disk, and is
+    never written again. What was written from the same bytes before is left alone, whatever the
+    archive was called then, so this can be run each night. Memory is bounded, whatever the size of
+    the archives; nothing is unpacked to disk.
+
+    The metadata of a file say which archive and export it came from, and which range of time:
+    ``aiodiscovery.archive``, ``.sha256``, ``.kind``, ``.member``, and what is known of
+    ``.export_id``, ``.account_number``, ``.agent_id``, ``.requested_start``, ``.requested_end``,
+    ``.actual_start``, ``.actual_end``, ``.truncated`` and ``.status``.
+
+    What does not fit the type of its column is null there. Its text is in ``<column>_text``, a
+    column that only files with such values have, and a warning is logged that counts them. Warnings
+    are logged of truncated exports and of files that are no table, too.
+
+    It blocks and takes CPU time; from asynchronous code, call it in a thread.
+
+    :param sources: archives, and folders in which every file ``*.zip`` is one, at any depth; one
+        of them or any number.
+    :param directory: where the tables go. It is created if it is not there.
+    :param progress: called in the same thread with how many bytes of the archives are done, and
+        how many there are.
+    :return: the files of all tables, those included that were there already.
+    :raises ArchiveError: if an archive is not one of an export, or damaged. All others are written
+        first. Where several are, this is about the first, and its notes are about the others.
+    :raises OSError: if something cannot be read or written, or a source does not exist.
+    """
+    paths = list(_archives(sources))
+    sizes = [path.stat().st_size for path in paths]
+    meter = _Meter(progress, sum(sizes))
+    errors: list[ArchiveError] = []
+    files: list[TableFile] = []
+    for path, size in zip(paths, sizes, strict=True):
+        try:
+            files += _write_archive(path, Path(directory), meter)
+        except ArchiveError as error:
+            errors.append(error)
+        meter.archive_done(size)
+    if errors:
+        first, *others = errors
+        for other in others:
+            first.add_note(str(other))
+        raise first
+    return files
+
+
+def _archives(sources: Source | Iterable[Source]) -> Iterator[Path]:
+    """Return the archives that are meant, each once."""
+    seen: set[str] = set()
+    for source in [sources] if isinstance(sources, str | os.PathLike) else sources:
+        for path in _in_folder(source) if os.path.isdir(source) else [Path(source)]:
+            real = os.path.realpath(path)
+            if real not in seen:
+                seen.add(real)
+                yield path
+
+
+def _in_folder(folder: Source) -> Iterator[Path]:
+    for parent, folders, names in os.walk(folder):
+        folders.sort()
+        for name in sorted(names):
+            if name.lower().endswith(".zip"):
+                yield Path(parent, name)
+
+
+def _write_archive(path: Path, directory: Path, meter: "_Meter") -> Iterator[TableFile]:
+    with open_archive(path) as archive:
+        if archive.export.truncated:
+            logger.warning(
+                "%s is truncated: the service left data out; "
+                "export smaller time ranges to get all of it",
+                path,
+            )
+        if archive.unread:
+            logger.warning("%s has files that are no table: %s", path, ", ".join(archive.unread))
+        digest = archive.sha256()
+        for name in archive.tables:
+            folder = directory / name
+            there = _find_file(folder, digest)
+            if there is not None:
+                path, rows = there
+                yield TableFile(path, name, archive.path, rows, written=False)
+            else:
+                yield _write_table(archive, name, digest, folder, meter)
+            meter.table_done(archive.sizes(name)[1])
+
+
+def _find_file(folder: Path, digest: str) -> tuple[Path, int] | None:
+    """Find the file that was made of an archive before, and how many rows it has."""
+    for path in sorted(folder.glob(f"*-{digest[:_DIGITS]}.parquet")):
+        try:
+            found = pq.read_metadata(path)
+        except (pa.ArrowException, OSError):
+            continue  # not one of ours, or damaged
+        metadata = found.metadata or {}
+        if all(
+            metadata.get(key.encode()) == value.encode() for key, value in _identity(digest).items()
+        ):
+            return path, found.num_rows
+    return None
+
+
+def _write_table(
+    archive: Archive, name: str, digest: str, folder: Path, meter: "_Meter"
+) -> TableFile:
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{_stem(archive.path)}-{digest[:_DIGITS]}.parquet"
+    metadata = _identity(digest) | _provenance(archive, name)
+    with_text: list[int] = []
+    while True:
+        reading = archive.reading(name)
+        schema = schema_with_texts(reading.columns, with_text).with_metadata(metadata)
+        with _NewFile(path) as new:
+            rows = 0
+            with _Groups(new.file, schema) as groups:
+                for batch in archive.rows(reading):
+                    # What does not fit is rare: the table is read again only where it turns up.
+                    if reading.kept_as_text.keys() <= set(with_text):
+                        groups.add(batch.assemble(schema, with_text))
+                    rows += batch.rows
+                    meter.table_at(reading.position, *archive.sizes(name))
+            if sorted(reading.kept_as_text) == with_text:
+                new.publish()
+                break
+        with_text = sorted(reading.kept_as_text)
+    log_kept_as_text(archive.path, reading)
+    return TableFile(path, name, archive.path, rows, written=True)
+
+
+def _stem(archive: Path) -> str:
+    """Return how the files of an archive are called."""
+    # Readers of folders skip what begins with a point or an underscore.
+    stem = archive.stem.lstrip("._") or "archive"
+    return os.fsencode(stem)[:_LONGEST_STEM].decode(errors="ignore")
+
+
+def _identity(digest: str) -> dict[str, str]:
+    return {f"{_PREFIX}format": _FORMAT, f"{_PREFIX}sha256": digest}
+
+
+def _provenance(archive: Archive, table: str) -> dict[str, str]:
+    """Say where a file comes from."""
+    export = archive.export
+    known: dict[str, object] = {
+        "archive": archive.path.name,
+        "kind": archive.kind,
+        "member": archive.tables[table].member,
+        "export_id": export.export_id,
+        "account_number": export.account_number,
+        "agent_id": export.agent_id,
+        "requested_start": export.requested_start,
+        "requested_end": export.requested_end,
+        "actual_start": export.actual_start,
+        "actual_end": export.actual_end,
+        "truncated": export.truncated,
+        "status": export.status,
+    }
+    return {_PREFIX + name: _as_text(value) for name, value in known.items() if value is not None}
+
+
+def _as_text(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    text = value.isoformat() if isinstance(value, datetime) else str(value)
+    return text.encode(errors="replace").decode()
+
+
+class _Groups:
+    """A Parquet file that is being written, some rows at a time."""
+
+    def __init__(self, file: BinaryIO, schema: pa.Schema) -> None:
+        self._schema = schema
+        self._writer = pq.ParquetWriter(file, schema)
+        self._batches: list[pa.RecordBatch] = []
+        self._rows = self._bytes = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        with self._writer:
+            if exc_type is None:
+                self._write()
+
+    def add(self, batch: pa.RecordBatch) -> None:
+        """Write a batch, or keep it until there are more."""
+        self._batches.append(batch)
+        self._rows += batch.num_rows
+        self._bytes += batch.nbytes
+        if self._rows >= _GROUP_ROWS or self._bytes >= _GROUP_BYTES:
+            self._write()
+
+    def _write(self) -> None:
+        if self._batches:
+            self._writer.write_table(pa.Table.from_batches(self._batches, self._schema), self._rows)
+        self._batches.clear()
+        self._rows = self._bytes = 0
+
+
+class _NewFile:
+    """A file that appears under its name when it is whole, or not at all."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+        self._remove_stale()
+
+    def __enter__(self) -> Self:
+        self.file: BinaryIO = open(self._part, "xb")
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.file.close()
+        self._part.unlink(missing_ok=True)
+
+    def publish(self) -> None:
+        """Give the file its name, and have it on disk."""
+        self.file.flush()
+        os.fsync(self.file.fileno())
+        self.file.close()
+        with suppress(FileNotFoundError):
+            if not stat.S_ISREG(self._path.lstat().st_mode):
+                raise FileExistsError(EEXIST, "something else is there", str(self._path))
+        self._part.replace(self._path)
+        with suppress(OSError):  # Windows has no such thing
+            folder = os.open(self._path.parent, os.O_RDONLY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
+
+    def _remove_stale(self) -> None:
+        """Remove what processes have left that were killed."""
+        for path in self._path.parent.glob(".*-*.parquet.*.part"):
+            if path.name.startswith(f".{self._path.name}."):
+                with suppress(OSError):
+                    if path.stat().st_mtime < time.time() - _STALE:
+                        path.unlink()
+
+
+class _Meter:
+    """Tells how many bytes of the archives are done."""
+
+    def __init__(self, progress: Progress | None, total: int) -> None:
+        self._progress = progress
+        self._total = total
+        self._archives = self._tables = 0
+        self._tell(0)
+
+    def table_at(self, position: int, size: int, compressed: int) -> None:
+        """Say how far a table has been read, which takes so much of the archive."""
+        self._tell(compressed * min(position, size) // max(size, 1))
+
+    def table_done(self, compressed: int) -> None:
+        """Say that a table is done."""
+        self._tables += compressed
+        self._tell(0)
+
+    def archive_done(self, size: int) -> None:
+        """Say that an archive is done."""
+        self._archives += size
+        self._tables = 0
+        self._tell(0)
+
+    def _tell(self, more: int) -> None:
+        if self._progress is not None:
+            done = self._archives + self._tables + more
+            self._progress(min(done, self._total), self._total)

@@ -1,0 +1,107 @@
+"""What the JSON file of an agent's export says of the export."""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from ._flaws import Flaw
+from ._parsing import parse_boolean, parse_time
+
+__all__ = ["ArchivedExport", "read_results"]
+
+_EXPORT_ID = re.compile(r"export-[0-9A-Za-z-]+")
+
+
+@dataclass(frozen=True, slots=True)
+class ArchivedExport:
+    """The export that an archive is of. What the archive does not say is None."""
+
+    #: By the name of the archive, which is how ``download_export`` calls it.
+    export_id: str | None = None
+    #: Twelve digits.
+    account_number: str | None = None
+    #: The agent whose data it has.
+    agent_id: str | None = None
+    #: The range of time that was asked for.
+    requested_start: datetime | None = None
+    requested_end: datetime | None = None
+    #: The range that there is data of. An export may end before the end that was asked for; the
+    #: next one starts where it ended.
+    actual_start: datetime | None = None
+    actual_end: datetime | None = None
+    #: Whether the service left data out, because an export may not be as large as this one would
+    #: have been.
+    truncated: bool | None = None
+    status: str | None = None
+    status_message: str | None = None
+    #: All that the JSON file holds.
+    results: Mapping[str, Any] = field(default_factory=dict)
+
+
+def read_results(
+    data: bytes | None, *, member: str | None, archive_name: str, account_number: str | None
+) -> ArchivedExport:
+    """Read the JSON file, if there is one.
+
+    :param archive_name: the name of the archive, without its suffix.
+    :param account_number: what the names of the files say.
+    :raises Flaw: if it is not JSON.
+    """
+    export_id = archive_name if _EXPORT_ID.fullmatch(archive_name) else None
+    if data is None:
+        return ArchivedExport(export_id, account_number)
+    try:
+        results = json.loads(data)
+    except json.JSONDecodeError as error:
+        raise Flaw("it is not JSON", member, error.lineno) from None
+    except (ValueError, RecursionError):
+        raise Flaw("it is not JSON", member) from None
+    if not isinstance(results, dict):
+        raise Flaw("it is not a JSON object", member)
+    summary = _get(results, "ExportSummary")
+    both = {**(summary if isinstance(summary, dict) else {}), **results}
+    account = _text(_get(both, "CustomerAccount"))
+    return ArchivedExport(
+        export_id=export_id,
+        account_number=account.zfill(12) if account and account.isdecimal() else account_number,
+        agent_id=_agent(_get(both, "RequestedFilters")),
+        requested_start=_time(_get(both, "RequestedStartTime")),
+        requested_end=_time(_get(both, "RequestedEndTime")),
+        actual_start=_time(_get(both, "ActualStartTime")),
+        actual_end=_time(_get(both, "ActualEndTime")),
+        truncated=_boolean(_get(both, "isTruncated")),
+        status=_text(_get(both, "ExportStatus")),
+        status_message=_text(_get(both, "StatusMessage")),
+        results=results,
+    )
+
+
+def _get(results: Mapping[str, Any], name: str) -> Any:
+    """Return a value under a name in any case."""
+    found = (value for key, value in results.items() if key.lower() == name.lower())
+    return next(found, None)
+
+
+def _text(value: Any) -> str | None:
+    return str(value) if isinstance(value, str | int) and not isinstance(value, bool) else None
+
+
+def _time(value: Any) -> datetime | None:
+    return parse_time(value) if isinstance(value, str) else None
+
+
+def _boolean(value: Any) -> bool | None:
+    return value if isinstance(value, bool) else parse_boolean(str(value))
+
+
+def _agent(filters: Any) -> str | None:
+    """Return the agent that was asked for, if it is one."""
+    agents: list[str] = []
+    for each in filters if isinstance(filters, list) else [filters]:
+        if isinstance(each, dict):
+            values = _get(each, "Values")
+            agents += [value for value in values or () if isinstance(value, str)]
+    return agents[0] if len(agents) == 1 else None

@@ -1,0 +1,229 @@
+"""The rows of a CSV file in an archive, as texts, in batches of bounded size.
+
+pyarrow reads them. What it says of a row that is wrong has no line and shows the row, so the file
+is read once more then, with the csv module, to say where it is.
+"""
+
+import csv
+import io
+import re
+import secrets
+import threading
+from collections.abc import Callable, Iterator
+from typing import IO, cast
+
+import pyarrow as pa
+import pyarrow.csv as pacsv
+
+from ._flaws import Flaw
+from ._zip import saying_what_is_wrong
+
+__all__ = ["Rows", "read_header"]
+
+Open = Callable[[], IO[bytes]]
+
+#: How much is read at once, and the most that a row may have, in bytes.
+_BLOCK = 4 * 1024 * 1024
+_LONGEST_HEADER = 256 * 1024
+_MOST_COLUMNS = 1_000
+_RECORD = re.compile(rb'(?:[^"\r\n]++|"[^"]*+")*+(?:\r\n?|\n)')
+
+
+def read_header(member: IO[bytes], name: str) -> tuple[list[str], bytes]:
+    """Read the first row of a file.
+
+    :return: its cells, none if the file is empty, and what was read of the rows after it.
+    :raises Flaw: if it cannot be a header.
+    """
+    data = b""
+    while not (match := _RECORD.match(data)):
+        with saying_what_is_wrong(name):
+            more = member.read(min(64 * 1024, _LONGEST_HEADER))
+        data = (data + more).lstrip(b"\r\n")
+        if not more:
+            break
+        if len(data) > _LONGEST_HEADER:
+            raise Flaw(f"the header has more than {_LONGEST_HEADER // 1024} KiB", name, 1)
+    end = match.end() if match else len(data)
+    if not match and data.count(b'"') % 2:
+        raise Flaw("a quote never ends", name, 1)
+    try:
+        text = data[:end].decode("utf-8-sig")
+        header = next(csv.reader(io.StringIO(text, newline="")), [])
+    except UnicodeDecodeError:
+        raise Flaw("it is not in UTF-8", name, 1) from None
+    except csv.Error:
+        raise Flaw("it cannot be read as CSV", name, 1) from None
+    if len(header) > _MOST_COLUMNS:
+        raise Flaw(f"the header has {len(header):,} columns: too many", name, 1)
+    return header, data[end:]
+
+
+class Rows:
+    """The rows of a file after its header, whose cells are texts or null if they are empty.
+
+    A row that is wrong ends the iteration with a flaw. Lines that are empty are no rows.
+
+    :param open_member: opens the file.
+    :param width: how many cells its header has.
+    """
+
+    def __init__(self, open_member: Open, name: str, width: int) -> None:
+        self._open_member = open_member
+        self._name = name
+        self._width = width
+        #: How many bytes of the file have been read.
+        self.position = 0
+
+    def __iter__(self) -> Iterator[pa.RecordBatch]:
+        if not self._width:
+            return
+        with self._open_member() as member:
+            source = _Source(member, self._name, self._width)
+            try:
+                yield from self._batches(source)
+            finally:
+                source.close()
+
+    def _batches(self, source: "_Source") -> Iterator[pa.RecordBatch]:
+        names = list(map(str, range(self._width)))
+        ended = False
+        try:
+            reader = pacsv.open_csv(
+                cast("IO[bytes]", source),
+                read_options=pacsv.ReadOptions(block_size=_BLOCK, column_names=names),
+                parse_options=pacsv.ParseOptions(newlines_in_values=True),
+                convert_options=pacsv.ConvertOptions(
+                    column_types=dict.fromkeys(names, pa.string()),
+                    null_values=[""],
+                    strings_can_be_null=True,
+                ),
+            )
+            with reader:
+                for batch in reader:
+                    self.position = source.position
+                    rows = batch.num_rows
+                    if rows and batch.column(0)[rows - 1].as_py() == source.mark:
+                        ended = True
+                        rows -= 1
+                    if rows:
+                        yield batch.slice(0, rows)
+        except (pa.ArrowException, OSError, Flaw):
+            if source.flaw is not None:
+                raise source.flaw from None
+            if source.error is not None:
+                raise source.error from None
+            raise self._what_is_wrong() from None
+        if not ended:
+            raise self._what_is_wrong()
+
+    def _what_is_wrong(self) -> Flaw:
+        """Find the row that pyarrow could not read."""
+        with self._open_member() as member:
+            return _find_flaw(member, self._name, self._width)
+
+
+class _Source:
+    """What pyarrow reads, in a thread of its own: the rows, and a row after the last one.
+
+    That row comes out as a row of its own only if no quote is open where the file ends.
+    """
+
+    def __init__(self, member: IO[bytes], name: str, width: int) -> None:
+        self._member = member
+        self._name = name
+        _, self._read_ahead = read_header(member, name)
+        #: What the first cell of the last row is.
+        self.mark = secrets.token_hex(16)
+        self._last = f"\n{self.mark}{',' * (width - 1)}\n".encode()
+        self.position = 0
+        #: What went wrong with reading.
+        self.flaw: Flaw | None = None
+        self.error: Exception | None = None
+        self.closed = False
+        self._lock = threading.Lock()
+
+    def read(self, size: int) -> bytes:
+        with self._lock:
+            if self.closed:
+                return b""
+            try:
+                with saying_what_is_wrong(self._name):
+                    data = self._read(size)
+            except Flaw as flaw:
+                self.flaw = flaw
+                raise OSError("the archive is damaged") from None
+            except Exception as error:
+                self.error = error
+                raise
+            self.position += len(data)
+            if not data:
+                data, self._last = self._last, b""
+            return data
+
+    def _read(self, size: int) -> bytes:
+        if self._read_ahead:
+            data, self._read_ahead = self._read_ahead[:size], self._read_ahead[size:]
+            return data
+        return self._member.read(size)
+
+    def close(self) -> None:
+        # pyarrow's thread may be reading still.
+        with self._lock:
+            self.closed = True
+
+
+def _find_flaw(member: IO[bytes], name: str, width: int) -> Flaw:
+    """Say which row is the first that cannot be read, and why."""
+    mark = secrets.token_hex(16)
+    reader = csv.reader(iter(_Lines(member, name, mark)))
+    line, is_header = 1, True
+    try:
+        for record in reader:
+            if record == [mark]:
+                break
+            if record and record[-1].endswith(mark):
+                return Flaw("a quote never ends", name, line)
+            if record and not is_header and len(record) != width:
+                what = f"the row has {len(record):,} cells, and the header {width:,}"
+                return Flaw(what, name, line)
+            is_header = is_header and not record
+            line = reader.line_num + 1
+    except csv.Error:
+        return Flaw("a row is too long, or a quote never ends", name, line)
+    except Flaw as flaw:
+        return flaw
+    return Flaw("it cannot be read as CSV", name)
+
+
+class _Lines:
+    """The lines of a file, and one more after the last."""
+
+    def __init__(self, member: IO[bytes], name: str, mark: str) -> None:
+        self._text = io.TextIOWrapper(
+            member,
+            encoding="utf-8",
+            errors="surrogateescape",
+            newline="",
+        )
+        self._name = name
+        self._mark = mark
+        self._number = 0
+
+    def __iter__(self) -> Iterator[str]:
+        while True:
+            with saying_what_is_wrong(self._name):
+                line = self._text.readline(_BLOCK)
+            self._number += 1
+            if not line:
+                break
+            if len(line) == _BLOCK and not line.endswith(("\r", "\n")):
+                what = f"the line has more than {_BLOCK // 1024 // 1024} MiB"
+                raise Flaw(what, self._name, self._number)
+            if not line.isascii():
+                try:
+                    line.encode()
+                except UnicodeEncodeError:
+                    raise Flaw("it is not in UTF-8", self._name, self._number) from None
+            yield line
+        yield self._mark

@@ -1,0 +1,121 @@
+"""The zip archive: opened with care, since it may come from anywhere, and never unpacked."""
+
+import hashlib
+import os
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO, BinaryIO
+
+from ._flaws import Flaw
+
+__all__ = ["ZipArchive", "saying_what_is_wrong"]
+
+#: How many files an archive may have. Those of exports have up to ten.
+_MOST_MEMBERS = 1_000
+#: zipfile reads the directory of an archive in one piece.
+_LONGEST_DIRECTORY = 1024 * 1024
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+_ENCRYPTED = 0x1
+
+
+@contextmanager
+def saying_what_is_wrong(member: str | None = None) -> Iterator[None]:
+    """Turn what zipfile and zlib raise into a flaw.
+
+    :raises Flaw: where the archive is at fault, and not the disk.
+    """
+    try:
+        yield
+    except (zipfile.BadZipFile, zlib.error, EOFError, struct.error) as error:
+        if "CRC" in str(error):
+            raise Flaw("it is damaged: its CRC is wrong", member) from error
+        raise Flaw("it is damaged or not all there", member) from error
+    except (NotImplementedError, RuntimeError, ValueError, OverflowError) as error:
+        raise Flaw("it is in a form that cannot be read", member) from error
+
+
+class ZipArchive:
+    """A zip archive that is open for reading.
+
+    :raises Flaw: if it is no zip archive, or one that no export has.
+    :raises OSError: if it cannot be opened.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.closed = False
+        self._file = open(path, "rb")  # noqa: SIM115  # closed by close()
+        try:
+            self.size = os.fstat(self._file.fileno()).st_size
+            guarded = _Guarded(self._file)
+            with saying_what_is_wrong():
+                self._zip = self._open(guarded)
+            guarded.limit = None
+            infos = self._files()
+            #: The names of the files in it, each as often as it is there.
+            self.names = [info.filename for info in infos]
+            self._infos = {info.filename: info for info in infos}
+        except BaseException:
+            self._file.close()
+            raise
+
+    def _open(self, file: "_Guarded") -> zipfile.ZipFile:
+        try:
+            return zipfile.ZipFile(file)
+        except zipfile.BadZipFile as error:
+            raise Flaw("it is no whole zip archive") from error
+
+    def _files(self) -> list[zipfile.ZipInfo]:
+        infos = [info for info in self._zip.infolist() if not info.is_dir()]
+        if len(infos) > _MOST_MEMBERS:
+            raise Flaw(f"it has {len(infos):,} files: more than {_MOST_MEMBERS:,} are too many")
+        return infos
+
+    def close(self) -> None:
+        """Close it. What was opened in it can be read no more."""
+        self.closed = True
+        self._zip.close()
+        self._file.close()
+
+    def open(self, member: str) -> IO[bytes]:
+        """Open a file in it.
+
+        :raises Flaw: if it is encrypted, or compressed as no export is.
+        """
+        info = self._infos[member]
+        if info.flag_bits & _ENCRYPTED:
+            raise Flaw("it is encrypted", member)
+        if info.compress_type not in _METHODS:
+            # Others may need gigabytes of memory.
+            raise Flaw("it is compressed in a way that exports are not", member)
+        with saying_what_is_wrong(member):
+            return self._zip.open(info)
+
+    def sizes(self, member: str) -> tuple[int, int]:
+        """Return how many bytes a file says that it has, and how many of the archive it takes."""
+        info = self._infos[member]
+        return info.file_size, info.compress_size
+
+    def sha256(self) -> str:
+        """Return the hash of the whole archive. Nothing in it may be open."""
+        self._file.seek(0)
+        return hashlib.file_digest(self._file, "sha256").hexdigest()
+
+
+class _Guarded:
+    """A file of which zipfile reads little at once while it opens the archive."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.limit: int | None = _LONGEST_DIRECTORY
+        self.seek, self.tell, self.seekable = file.seek, file.tell, file.seekable
+
+    def read(self, size: int = -1) -> bytes:
+        if self.limit is None:
+            return self._file.read(size)
+        data = self._file.read(size if 0 <= size <= self.limit else self.limit + 1)
+        if len(data) > self.limit:
+            raise Flaw("it lists too many files for an export")
+        return data
