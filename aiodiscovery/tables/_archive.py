@@ -207,11 +207,16 @@ class Archive:
         """Read a table, and say of which archive an error is."""
         with naming(self.path):
             try:
-                yield from reading
+                for batch in reading:
+                    if self._zip.closed:
+                        break
+                    yield batch
             except Flaw:
-                if self._zip.closed:
-                    raise ValueError("the archive was closed while it was read") from None
-                raise
+                # What was closed under it looks damaged.
+                if not self._zip.closed:
+                    raise
+        if self._zip.closed:
+            raise ValueError("the archive was closed while it was read")
 
     def sizes(self, name: str) -> tuple[int, int]:
         """Return how long the file of a table is, and how much of the archive it takes."""

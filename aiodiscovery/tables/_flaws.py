@@ -37,7 +37,8 @@ def naming(path: str | os.PathLike[str]) -> Iterator[None]:
         if flaw.line is not None:
             text += f", line {flaw.line}"
         message = f"{text}: {_printable(str(flaw), 2 * _LONG)}"
-        # What it came from may show a row of the archive.
+        # What it came from may show a row of the archive, which no log is to hold.
+        flaw.__context__ = flaw.__cause__ = None
         raise ArchiveError(message, os.fspath(path), flaw.member, flaw.line) from None
 
 

@@ -22,8 +22,9 @@ __all__ = ["Rows", "read_header"]
 
 Open = Callable[[], IO[bytes]]
 
-#: How much is read at once, and the most that a row may have, in bytes.
-_BLOCK = 4 * 1024 * 1024
+#: How much is read at once, and the most that a row may have, in bytes. pyarrow reads up to 32 such
+#: blocks ahead.
+_BLOCK = 1024 * 1024
 _LONGEST_HEADER = 256 * 1024
 _MOST_COLUMNS = 1_000
 _RECORD = re.compile(rb'(?:[^"\r\n]++|"[^"]*+")*+(?:\r\n?|\n)')
@@ -120,7 +121,12 @@ class Rows:
     def _what_is_wrong(self) -> Flaw:
         """Find the row that pyarrow could not read."""
         with self._open_member() as member:
-            return _find_flaw(member, self._name, self._width)
+            lines = _Lines(member, self._name)
+            flaw = _find_flaw(lines, self._name, self._width)
+            with saying_what_is_wrong(self._name):
+                while member.read(_BLOCK):
+                    pass  # a row may be wrong because the archive is damaged: its CRC says that
+        return flaw
 
 
 class _Source:
@@ -173,10 +179,10 @@ class _Source:
             self.closed = True
 
 
-def _find_flaw(member: IO[bytes], name: str, width: int) -> Flaw:
+def _find_flaw(lines: "_Lines", name: str, width: int) -> Flaw:
     """Say which row is the first that cannot be read, and why."""
-    mark = secrets.token_hex(16)
-    reader = csv.reader(iter(_Lines(member, name, mark)))
+    mark = lines.mark
+    reader = csv.reader(iter(lines))
     line, is_header = 1, True
     try:
         for record in reader:
@@ -190,7 +196,8 @@ def _find_flaw(member: IO[bytes], name: str, width: int) -> Flaw:
             is_header = is_header and not record
             line = reader.line_num + 1
     except csv.Error:
-        return Flaw("a row is too long, or a quote never ends", name, line)
+        # The module's limit of a cell, which is below that of a row: a later row may be at fault.
+        return Flaw("a cell is very long here, or a quote never ends", name, line)
     except Flaw as flaw:
         return flaw
     return Flaw("it cannot be read as CSV", name)
@@ -199,26 +206,24 @@ def _find_flaw(member: IO[bytes], name: str, width: int) -> Flaw:
 class _Lines:
     """The lines of a file, and one more after the last."""
 
-    def __init__(self, member: IO[bytes], name: str, mark: str) -> None:
+    def __init__(self, member: IO[bytes], name: str) -> None:
         self._text = io.TextIOWrapper(
-            member,
-            encoding="utf-8",
-            errors="surrogateescape",
-            newline="",
+            member, encoding="utf-8", errors="surrogateescape", newline=""
         )
         self._name = name
-        self._mark = mark
+        #: The last line, which is a row of its own only if no quote is open before it.
+        self.mark = secrets.token_hex(16)
         self._number = 0
 
     def __iter__(self) -> Iterator[str]:
         while True:
             with saying_what_is_wrong(self._name):
-                line = self._text.readline(_BLOCK)
+                line = self._text.readline(2 * _BLOCK)
             self._number += 1
             if not line:
                 break
-            if len(line) == _BLOCK and not line.endswith(("\r", "\n")):
-                what = f"the line has more than {_BLOCK // 1024 // 1024} MiB"
+            if len(line) == 2 * _BLOCK and not line.endswith(("\r", "\n")):
+                what = "the line has more than 1 MiB"
                 raise Flaw(what, self._name, self._number)
             if not line.isascii():
                 try:
@@ -226,4 +231,4 @@ class _Lines:
                 except UnicodeEncodeError:
                     raise Flaw("it is not in UTF-8", self._name, self._number) from None
             yield line
-        yield self._mark
+        yield self.mark

@@ -100,8 +100,10 @@ def _times(texts: "pa.Array[Any]") -> "pa.Array[Any] | None":
 
 
 def _different_times(texts: "pa.Array[Any]") -> "pa.Array[Any] | None":
-    if pc.all(pc.match_substring_regex(texts, _US)).as_py():
-        return _us_times(texts)
+    iso = pc.replace_substring_regex(texts, _US, r"\3-\1-\2T\4")
+    are_us = pc.not_equal(iso, texts)
+    if pc.any(are_us).as_py():
+        return _us_times(texts, iso) if pc.all(are_us).as_py() else None
     values = None
     try:
         values = pc.cast(texts, _TIME)  # all say that they are in UTC, or where else
@@ -112,12 +114,13 @@ def _different_times(texts: "pa.Array[Any]") -> "pa.Array[Any] | None":
     return values if within else None
 
 
-def _us_times(texts: "pa.Array[Any]") -> "pa.Array[Any]":
-    iso = pc.replace_substring_regex(texts, _US, r"\3-\1-\2T\4")
+def _us_times(texts: "pa.Array[Any]", iso: "pa.Array[Any]") -> "pa.Array[Any]":
+    """Read times that have am or pm, and are without it in the ISO form."""
     morning: Any = pc.cast(iso, pa.timestamp("us"))
-    hour, is_pm = pc.hour(morning), pc.match_substring_regex(texts, r"[Pp][Mm]$")
+    is_12 = pc.equal(pc.hour(morning), pa.scalar(12))
+    is_pm = pc.or_(pc.match_substring(texts, "P"), pc.match_substring(texts, "p"))
     # 12 is the first hour of each half of a day.
-    shift = pc.add(pc.if_else(is_pm, 12, 0), pc.if_else(pc.equal(hour, pa.scalar(12)), -12, 0))
+    shift = pc.add(pc.if_else(is_pm, 12, 0), pc.if_else(is_12, -12, 0))
     seconds = pc.cast(pc.multiply(shift, 3600), pa.duration("s"))
     times: pa.Array[Any] = pc.cast(pc.add(morning, seconds), _TIME)
     return times

@@ -105,12 +105,18 @@ class ZipArchive:
 
 
 class _Guarded:
-    """A file of which zipfile reads little at once while it opens the archive."""
+    """A file for zipfile, which takes what an archive says of itself for true."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
+        #: How much may be read at once.
         self.limit: int | None = _LONGEST_DIRECTORY
-        self.seek, self.tell, self.seekable = file.seek, file.tell, file.seekable
+        self.tell, self.seekable = file.tell, file.seekable
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        if whence == os.SEEK_SET and offset < 0:
+            raise EOFError("there is nothing before the file")
+        return self._file.seek(offset, whence)
 
     def read(self, size: int = -1) -> bytes:
         if self.limit is None:
