@@ -13,6 +13,7 @@ from ._emulator import Emulator
 from ._errors import DroppedConnection, ServiceError
 from ._foreign import ForeignAnswer, ForeignKind
 from ._options import OPTIONS, Option, run
+from ._quirks import Quirks
 from ._requests import RecordedDownload, RecordedRequest
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "ForeignAnswer",
     "ForeignKind",
     "Option",
+    "Quirks",
     "RecordedDownload",
     "RecordedRequest",
     "ServiceError",

@@ -1,137 +1,189 @@
-"""What a download URL leads to: a zip of CSV files, the same bytes for the same export."""
+"""What a download URL leads to: a zip of CSV files, the same bytes for the same contents.
 
-import csv
+An archive may be larger than the memory, and its length and tag are needed before its first byte.
+So it is made once, file by file and row by row, into a temporary file, which is gone with it.
+"""
+
 import hashlib
-import io
+import tempfile
+import threading
+import weakref
 import zipfile
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from functools import lru_cache
-from random import Random
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator
+from typing import IO, Any
 
-from ._data import generator, hosts
+from ._contents import Contents, ContentsMaker
+from ._data import generator
+from ._tables import csv_chunks
 
-__all__ = ["Archive", "build_archive"]
+__all__ = ["Archive", "ArchiveAbandoned", "Archives"]
 
-_Rows = Iterable[Sequence[object]]
+_IN_MEMORY = 1024 * 1024
+_CHUNK = 256 * 1024
+_KEPT = 16
 
 
-@dataclass(frozen=True, slots=True)
+class ArchiveAbandoned(Exception):  # noqa: N818 - nothing is wrong
+    """Nobody waits any more for the archive that is being made."""
+
+
+class _Spool:
+    """A temporary file that may be read by many at once."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._lock = threading.Lock()
+        # It is closed, and so removed, when nobody has it any more.
+        weakref.finalize(self, file.close)
+
+    def read(self, position: int, size: int) -> bytes:
+        with self._lock:
+            self._file.seek(position)
+            return self._file.read(size)
+
+
 class Archive:
-    """The bytes of an archive and the tag that names this very version of it."""
+    """An archive and the tag that names this very version of it.
 
-    body: bytes
-    etag: str
+    :param size: how many bytes it has
+    :param etag: its tag
+    """
+
+    def __init__(self, spool: _Spool, size: int, etag: str, wrong: int | None = None) -> None:
+        self._spool = spool
+        self._wrong = wrong
+        self.size = size
+        self.etag = etag
 
     def corrupted(self) -> "Archive":
         """Return it with a wrong byte in the middle, and the same tag."""
-        middle = len(self.body) // 2
-        wrong = bytes([self.body[middle] ^ 0xFF])
-        return replace(self, body=self.body[:middle] + wrong + self.body[middle + 1 :])
+        return Archive(self._spool, self.size, self.etag, self.size // 2)
+
+    def chunks(self, part: range) -> Iterator[bytes]:
+        """Return some of its bytes, a piece at a time."""
+        for position in range(part.start, part.stop, _CHUNK):
+            chunk = self._spool.read(position, min(_CHUNK, part.stop - position))
+            if self._wrong is not None and 0 <= self._wrong - position < len(chunk):
+                at = self._wrong - position
+                chunk = chunk[:at] + bytes([chunk[at] ^ 0xFF]) + chunk[at + 1 :]
+            yield chunk
+
+    def read(self) -> bytes:
+        """Return all of it."""
+        return b"".join(self.chunks(range(self.size)))
 
 
-@lru_cache(maxsize=16)
-def build_archive(
-    export_id: str, agent_id: str | None, *, size: int = 0, version: int = 0
-) -> Archive:
-    """Make the archive of an export.
+class Archives:
+    """Makes archives and keeps the last ones.
 
-    :param agent_id: the agent whose data it holds; None for the summary of all servers
-    :param size: how many bytes it has at least
-    :param version: which one of its archives; each has other data
+    :param size: how many bytes an archive has at least
     """
-    seed = f"{export_id}/{version}" if version else export_id
-    tables = _summary_tables(seed) if agent_id is None else _agent_tables(seed, agent_id)
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, rows in tables.items():
-            archive.writestr(_member(name), _csv(rows), zipfile.ZIP_DEFLATED)
-        if size:
-            padding = _padding(generator(seed, "padding"), size)
-            archive.writestr(_member("Padding.csv"), padding, zipfile.ZIP_STORED)
-    body = buffer.getvalue()
-    digest = hashlib.md5(body, usedforsecurity=False).hexdigest()
-    return Archive(body, f'"{digest}"')
+
+    def __init__(self, maker: ContentsMaker, size: int) -> None:
+        self._maker = maker
+        self._size = size
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[Contents, Archive] = OrderedDict()
+        self._locks: weakref.WeakValueDictionary[Contents, Any] = weakref.WeakValueDictionary()
+
+    def get(self, contents: Contents, is_abandoned: Callable[[], bool] = lambda: False) -> Archive:
+        """Return the archive with some contents. May take its time.
+
+        :param is_abandoned: says, asked now and then, whether nobody waits for it any more
+        :raises ArchiveAbandoned: if so
+        """
+        with self._lock:
+            making = self._locks.setdefault(contents, _Making())
+        # Who asks for the same waits, and finds it.
+        with making.lock:
+            with self._lock:
+                archive = self._kept.get(contents)
+            if archive is None:
+                archive = self._make(contents, is_abandoned)
+            with self._lock:
+                self._kept[contents] = archive
+                self._kept.move_to_end(contents)
+                if len(self._kept) > _KEPT:
+                    self._kept.popitem(last=False)
+        return archive
+
+    def _make(self, contents: Contents, is_abandoned: Callable[[], bool]) -> Archive:
+        file = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115 - kept open
+        spool = _Spool(file)
+        with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+            folder = f"{contents.quirks.folder.rstrip('/')}/" if contents.quirks.folder else ""
+            sizes: list[int] = []
+            for name, table in self._maker.files(contents):
+                size = _write(
+                    archive, f"{folder}{name}", csv_chunks(table, contents.quirks), is_abandoned
+                )
+                if size:
+                    sizes.append(size)
+            if contents.kind == "agent":
+                results = self._maker.results(contents, sizes)
+                name = f"{folder}{self._maker.account}_results.json"
+                archive.writestr(_member(name), results, zipfile.ZIP_DEFLATED)
+            if self._size:
+                padding = _padding(contents, self._size)
+                _write(archive, "Padding.csv", padding, is_abandoned, zipfile.ZIP_STORED)
+        digest = hashlib.md5(usedforsecurity=False)
+        size = file.seek(0, 2)
+        for chunk in Archive(spool, size, "").chunks(range(size)):
+            digest.update(chunk)
+        return Archive(spool, size, f'"{digest.hexdigest()}"')
 
 
-def _csv(rows: _Rows) -> str:
-    text = io.StringIO(newline="")
-    csv.writer(text).writerows(rows)
-    return text.getvalue()
+class _Making:
+    """Held by who makes an archive."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+
+
+def _write(
+    archive: zipfile.ZipFile,
+    name: str,
+    chunks: Iterable[bytes],
+    is_abandoned: Callable[[], bool],
+    compression: int = zipfile.ZIP_DEFLATED,
+) -> int:
+    """Write a file; none if there is nothing to write.
+
+    :return: how many bytes it has
+    """
+    size = 0
+    iterator = iter(chunks)
+    first = next(iterator, None)
+    if first is None:
+        return 0
+    info = _member(name)
+    info.compress_type = compression
+    # Nobody knows yet how large it becomes.
+    with archive.open(info, "w", force_zip64=True) as file:
+        chunk: bytes | None = first
+        while chunk is not None:
+            if is_abandoned():
+                raise ArchiveAbandoned
+            size += file.write(chunk)
+            chunk = next(iterator, None)
+    return size
 
 
 def _member(name: str) -> zipfile.ZipInfo:
     # A fixed time and system: otherwise the bytes would differ from call to call.
-    info = zipfile.ZipInfo(name, date_time=(2026, 1, 5, 0, 0, 0))
+    info = zipfile.ZipInfo(name, date_time=(2025, 6, 1, 0, 0, 0))
     info.create_system = 3
     info.external_attr = 0o644 << 16
     return info
 
 
-def _padding(rng: Random, size: int) -> bytes:
+def _padding(contents: Contents, size: int) -> Iterator[bytes]:
     """Make a table of at least so many bytes."""
-    digests = (rng.randbytes(32).hex() for _ in range(size // 64 + 1))
-    return "\r\n".join(["Digest", *digests, ""]).encode("ascii")
-
-
-def _summary_tables(seed: str) -> dict[str, _Rows]:
-    rng = generator(seed, "summary")
-    servers = hosts(seed, rng.randrange(5, 40))
-    return {
-        "Servers.csv": [
-            ("ServerId", "HostName", "IPAddress", "MACAddress", "OSName", "OSVersion"),
-            *(
-                (h.server_id, h.name, h.ip_address, h.mac_address, h.os_name, h.os_version)
-                for h in servers
-            ),
-        ],
-        "Applications.csv": [
-            ("ApplicationName", "ServerId"),
-            *((h.role, h.server_id) for h in servers),
-        ],
-        "Tags.csv": [
-            ("ServerId", "TagKey", "TagValue"),
-            *((h.server_id, "wave", rng.randrange(1, 5)) for h in servers),
-        ],
-        "ServerPerformance.csv": [
-            ("ServerId", "AvgCpuUsagePct", "MaxCpuUsagePct", "AvgFreeRAMInKB"),
-            *(
-                (
-                    h.server_id,
-                    round(rng.uniform(1, 50), 2),
-                    round(rng.uniform(50, 100), 2),
-                    rng.randrange(500_000, 16_000_000),
-                )
-                for h in servers
-            ),
-        ],
-    }
-
-
-def _agent_tables(seed: str, agent_id: str) -> dict[str, _Rows]:
-    rng = generator(seed, "agent")
-    host, *peers = hosts(seed, rng.randrange(4, 20))
-    return {
-        f"{agent_id}_osInfo.csv": [
-            ("agentId", "hostName", "osName", "osVersion"),
-            (agent_id, host.name, host.os_name, host.os_version),
-        ],
-        f"{agent_id}_networkInterface.csv": [
-            ("agentId", "ipAddress", "macAddress"),
-            (agent_id, host.ip_address, host.mac_address),
-        ],
-        f"{agent_id}_sourceProcessConnection.csv": [
-            ("agentId", "sourceIp", "destinationIp", "destinationPort", "transportProtocol"),
-            *(
-                (agent_id, host.ip_address, p.ip_address, rng.choice((443, 5432, 6379)), "TCP")
-                for p in peers
-            ),
-        ],
-        f"{agent_id}_systemPerformance.csv": [
-            ("agentId", "minute", "totalCpuUsagePct", "freeRAMInKB"),
-            *(
-                (agent_id, m, round(rng.uniform(1, 99), 2), rng.randrange(500_000, 16_000_000))
-                for m in range(60)
-            ),
-        ],
-    }
+    rng = generator(f"{contents.edition}/{contents.version}", "padding")
+    yield b"Digest\r\n"
+    left = size // 64 + 1
+    while left:
+        count = min(left, 1000)
+        yield "".join(f"{rng.randbytes(32).hex()}\r\n" for _ in range(count)).encode("ascii")
+        left -= count

@@ -6,18 +6,22 @@ and the first items stay what they are when there are more of them.
 
 import random
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
+from ._times import DAY as _DAY
+from ._times import HOUR as _HOUR
+from ._times import iso
+
 __all__ = [
     "BASE_TIME",
+    "PROCESSES",
     "Host",
     "Item",
     "SeededExport",
-    "agents",
+    "account_number",
     "configurations",
     "continuous_exports",
     "export_ids",
@@ -30,11 +34,9 @@ __all__ = [
 
 Item = dict[str, Any]
 
-# 5 January 2026, UTC. Fixed, because the same seed gives the same data on any day.
-BASE_TIME = 1_767_571_200.0
+# 1 June 2025, UTC. Fixed, because the same seed gives the same data on any day.
+BASE_TIME = 1_748_736_000.0
 
-_HOUR = 3600.0
-_DAY = 24 * _HOUR
 _SITES = ("fra1", "iad2", "pdx1", "sin3")
 _SYSTEMS = (
     ("Linux - Amazon Linux", "2023.6.20241010"),
@@ -43,14 +45,14 @@ _SYSTEMS = (
     ("Windows Server 2019 Standard", "10.0.17763"),
     ("Windows Server 2022 Datacenter", "10.0.20348"),
 )
-_PROCESSES = {
+PROCESSES = {
     "web": ("nginx", "/usr/sbin/nginx", "nginx: master process /usr/sbin/nginx", 443),
     "app": ("java", "/usr/bin/java", "java -Xmx4g -jar /opt/shop/shop.jar", 8080),
     "db": ("postgres", "/usr/bin/postgres", "postgres -D /var/lib/pgsql/data", 5432),
     "cache": ("redis-server", "/usr/bin/redis-server", "redis-server *:6379", 6379),
     "queue": ("beam.smp", "/usr/lib/erlang/bin/beam.smp", "beam.smp -W w -MBas ageffcbf", 5672),
 }
-_ROLES = tuple(_PROCESSES)
+_ROLES = tuple(PROCESSES)
 _APPLICATIONS = ("billing", "catalog", "checkout", "identity", "inventory", "reporting", "search")
 
 
@@ -77,10 +79,6 @@ def _hex(rng: random.Random, digits: int) -> str:
     return f"{rng.getrandbits(4 * digits):0{digits}x}"
 
 
-def _iso(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
 @lru_cache(maxsize=16)
 def hosts(seed: int | str, count: int) -> tuple[Host, ...]:
     """Make servers."""
@@ -93,7 +91,8 @@ def _host(rng: random.Random, index: int) -> Host:
     os_name, os_version = rng.choice(_SYSTEMS)
     return Host(
         server_id=f"d-server-{_hex(rng, 17)}",
-        agent_id=f"o-{_hex(rng, 17)}",
+        # Agents on EC2 have the other kind of id.
+        agent_id=f"{'i' if index % 7 == 5 else 'o'}-{_hex(rng, 17)}",
         name=f"{role}-{index:04d}.{site}.example.com",
         role=role,
         ip_address=f"10.{index // 62500 % 256}.{index // 250 % 250}.{index % 250 + 1}",
@@ -103,29 +102,9 @@ def _host(rng: random.Random, index: int) -> Host:
     )
 
 
-def agents(seed: int, count: int) -> list[Item]:
-    """Make what DescribeAgents lists."""
-    rng = generator(seed, "agents")
-    return [_agent(rng, host) for host in hosts(seed, count)]
-
-
-def _agent(rng: random.Random, host: Host) -> Item:
-    health = rng.choices(("HEALTHY", "UNHEALTHY", "SHUTDOWN", "UNKNOWN"), (12, 2, 1, 1))[0]
-    return {
-        "agentId": host.agent_id,
-        "hostName": host.name,
-        "agentNetworkInfoList": [
-            {"ipAddress": host.ip_address, "macAddress": host.mac_address},
-        ],
-        "version": rng.choice(("2.0.1946.0", "2.0.2142.0", "2.0.2226.0")),
-        "health": health,
-        "lastHealthPingTime": _iso(BASE_TIME - rng.randrange(900)),
-        "collectionStatus": "STARTED"
-        if health == "HEALTHY"
-        else rng.choice(("STARTED", "STOPPED")),
-        "agentType": "AGENT",
-        "registeredTime": _iso(BASE_TIME - rng.randrange(30, 400) * _DAY),
-    }
+def account_number(seed: int) -> str:
+    """Make the number of the account, with the zeros in front that numbers lose."""
+    return f"00{generator(seed, 'account').randrange(10**10):010d}"
 
 
 def import_tasks(seed: int, count: int) -> list[Item]:
@@ -223,19 +202,19 @@ def _server(seed: int, host: Host, index: int) -> Item:
         "server.type": rng.choice(("OTHER", "VMWARE_VM")),
         "server.performance.avgCpuUsagePct": f"{rng.uniform(1, 95):.2f}",
         "server.performance.avgFreeRAMInKB": str(rng.randrange(500_000, 16_000_000)),
-        "server.timeOfCreation": _iso(BASE_TIME - 60 * _DAY + index * 60),
+        "server.timeOfCreation": iso(BASE_TIME - 60 * _DAY + index * 60),
     }
 
 
 def _process(seed: int, host: Host, index: int) -> Item:
     rng = generator(seed, f"process/{index}")
-    name, path, command_line, _ = _PROCESSES[host.role]
+    name, path, command_line, _ = PROCESSES[host.role]
     return {
         "process.configurationId": f"d-process-{_hex(rng, 17)}",
         "process.name": name,
         "process.path": path,
         "process.commandLine": command_line,
-        "process.timeOfCreation": _iso(BASE_TIME - 50 * _DAY + index * 60),
+        "process.timeOfCreation": iso(BASE_TIME - 50 * _DAY + index * 60),
         "server.configurationId": host.server_id,
         "server.agentId": host.agent_id,
         "server.hostName": host.name,
@@ -254,7 +233,7 @@ def _connections(seed: int, servers: tuple[Host, ...], processes: list[Item]) ->
             "connection.configurationId": f"d-connection-{_hex(rng, 17)}",
             "connection.sourceIp": host.ip_address,
             "connection.destinationIp": servers[other].ip_address,
-            "connection.destinationPort": str(_PROCESSES[servers[other].role][3]),
+            "connection.destinationPort": str(PROCESSES[servers[other].role][3]),
             "connection.ipVersion": "IPv4",
             "connection.transportProtocol": "TCP",
             **_connection_end("source", host, processes[index]),
@@ -284,8 +263,8 @@ def _application(seed: int, index: int, servers: int) -> Item:
         "application.name": f"{name}-{index + 1:02d}",
         "application.description": f"The {name} system",
         "application.serverCount": str(min(rng.randrange(1, 12), servers)),
-        "application.timeOfCreation": _iso(created),
-        "application.lastModifiedTime": _iso(created + rng.randrange(20) * _DAY),
+        "application.timeOfCreation": iso(created),
+        "application.lastModifiedTime": iso(created + rng.randrange(20) * _DAY),
     }
 
 
@@ -308,11 +287,12 @@ class SeededExport:
     end: float | None
 
 
-def exports(seed: int, count: int, agent_ids: Sequence[str]) -> Iterator[SeededExport]:
+def exports(seed: int, count: int, lives: Mapping[str, range]) -> Iterator[SeededExport]:
     """Make exports that came to an end, one every three minutes, most of them well.
 
-    :param agent_ids: the agents that may have been exported
+    :param lives: the agents that may have been exported, and the seconds for which they have data
     """
+    agent_ids = tuple(lives)
     rng = generator(seed, "exports")
     for index in range(count):
         # Always the same number of draws, so an export does not depend on those before it.
@@ -321,13 +301,17 @@ def exports(seed: int, count: int, agent_ids: Sequence[str]) -> Iterator[SeededE
         agent_id = None
         if agent_ids and of_agent < 0.4:
             agent_id = agent_ids[int(pick * len(agent_ids))]
-        requested = BASE_TIME - 300 * _DAY + index * 180.0
-        has_range = agent_id is not None and ranged < 0.7
+        start: float | None = None
+        end: float | None = None
+        if agent_id is not None and ranged < 0.7:
+            life = lives[agent_id]
+            end = float(life.stop - int(len(life) * ranged))
+            start = end - hours * _HOUR
         yield SeededExport(
-            requested=requested,
+            requested=BASE_TIME + index * 180.0,
             failed=failed < 0.15,
             truncated=failed >= 0.15 and agent_id is not None and truncated < 0.2,
             agent_id=agent_id,
-            start=requested - hours * _HOUR if has_range else None,
-            end=requested if has_range else None,
+            start=start,
+            end=end,
         )

@@ -15,17 +15,24 @@ from typing import Any, Self, TypedDict
 from aiohttp import web
 
 from . import _data
+from ._agent_tables import AgentData
+from ._archive import Archives
+from ._archive_controls import ArchiveControls
+from ._contents import ContentsMaker
 from ._errors import check_not_negative
 from ._exports import Exports
 from ._fault_controls import FaultControls
 from ._faults import Faults
+from ._fleet import Fleet
 from ._inventory import Inventory
 from ._job_controls import JobControls
 from ._links import Links
 from ._pages import Pages
+from ._quirks import Quirks
 from ._requests import RecordedDownload, RecordedRequest, RequestLog
 from ._server import Server
 from ._service import Service
+from ._summary_tables import SummaryData
 from ._tasks import Tasks
 from ._timing import Timing
 
@@ -48,7 +55,7 @@ class ClientKwargs(TypedDict):
     aws_secret_access_key: str
 
 
-class Emulator(JobControls, FaultControls):
+class Emulator(JobControls, ArchiveControls, FaultControls):
     """A local AWS Application Discovery Service.
 
     It answers from ``__enter__`` to ``__exit__``, from a thread of its own, and can be entered
@@ -70,7 +77,18 @@ class Emulator(JobControls, FaultControls):
         which it was made and rounded up to whole ones; with 0 it has expired from the beginning
     :param exports_per_day: how many exports StartExportTask starts in 24 hours;
         None: any number
-    :param archive_size: how many bytes the archive of an export has at least
+    :param refuse_repeats: whether StartExportTask refuses the same range of the same agent again
+        once it has SUCCEEDED, with a message that names the earlier export
+    :param agent_days: how many days an agent has data of at most; all of it lies before 1 June
+        2025, unless :meth:`set_agent_life` says otherwise
+    :param connections: how many connections each server opens in 15 minutes, on the average: with
+        35,000 the export of 72 hours has ten millions
+    :param export_size_limit: how many bytes of CSV the export of an agent has at most. It is
+        truncated before the quarter of an hour with which it would have more, yet has at least
+        one; None: any number
+    :param archive_size: how many bytes the archive of an export has at least: what is missing is
+        in another file, ``Padding.csv``
+    :param quirks: what varies in the archives of all exports
     :param clock: gives the time in seconds since the epoch; must not go back
     :raises ValueError: for a negative number, or a port that there is not
     """
@@ -91,7 +109,12 @@ class Emulator(JobControls, FaultControls):
         visibility_delay: float = 0.0,
         url_lifetime: float = 3600.0,
         exports_per_day: int | None = None,
+        refuse_repeats: bool = False,
+        agent_days: float = 10.0,
+        connections: float = 3.0,
+        export_size_limit: int | None = None,
         archive_size: int = 0,
+        quirks: Quirks | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         if not 0 <= port <= 65535:
@@ -107,6 +130,9 @@ class Emulator(JobControls, FaultControls):
             visibility_delay=visibility_delay,
             url_lifetime=url_lifetime,
             exports_per_day=exports_per_day,
+            agent_days=agent_days,
+            connections=connections,
+            export_size_limit=export_size_limit,
             archive_size=archive_size,
         )
         self._host = host
@@ -117,29 +143,56 @@ class Emulator(JobControls, FaultControls):
         links = Links(key, math.ceil(url_lifetime))
         pages = Pages(key, self._faults)
         timing = Timing(clock, export_duration, visibility_delay)
+        fleet = Fleet(seed, agents, agent_days)
         inventory = Inventory(
             pages,
+            fleet,
             seed=seed,
-            agents=agents,
             continuous_exports=continuous_exports,
             tags=tags,
             configurations=configurations,
         )
-        agent_ids = inventory.agent_ids
+        tasks = Tasks(
+            pages, timing, seed=seed, imports=import_tasks, server_ids=inventory.server_ids
+        )
+        servers = max(agents, configurations)
+        account = _data.account_number(seed)
+        maker = ContentsMaker(
+            account,
+            AgentData(account, servers, connections),
+            SummaryData(
+                account,
+                seed,
+                _data.hosts(seed, servers),
+                frozenset(fleet.lives),
+                inventory.applications,
+                inventory.tags,
+            ),
+            export_size_limit,
+        )
         self._service = Service(
             timing=timing,
             faults=self._faults,
             links=links,
+            fleet=fleet,
+            maker=maker,
             inventory=inventory,
-            tasks=Tasks(
-                pages, timing, seed=seed, imports=import_tasks, server_ids=inventory.server_ids
-            ),
+            tasks=tasks,
             exports=Exports(
-                pages, timing, links.url, seed=seed, agent_ids=agent_ids, per_day=exports_per_day
+                pages,
+                timing,
+                fleet,
+                url=links.url,
+                is_truncated=maker.is_truncated,
+                deleted=tasks.deleted,
+                seed=seed,
+                per_day=exports_per_day,
+                refuse_repeats=refuse_repeats,
+                quirks=quirks or Quirks(),
             ),
-            archive_size=archive_size,
+            archives=Archives(maker, archive_size),
         )
-        self._service.exports.add_seeded(_data.exports(seed, exports, agent_ids))
+        self._service.exports.add_seeded(_data.exports(seed, exports, fleet.lives))
         self._log: RequestLog[RecordedRequest] = RequestLog()
         self._downloads: RequestLog[RecordedDownload] = RequestLog()
         self._entered = False

@@ -3,14 +3,17 @@
 import math
 from bisect import bisect_left
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from . import _data, _filters
+from ._contents import Contents, ExportKind
 from ._data import Item, SeededExport
 from ._errors import ServiceError, invalid_value
+from ._fleet import Agent, Fleet
 from ._pages import Pages, ids
+from ._quirks import Quirks
 from ._timing import Timing
 
 __all__ = ["Export", "ExportPlan", "Exports", "Outcome"]
@@ -58,10 +61,37 @@ class Export:
     ends: float | None
     outcome: Outcome
     truncated: bool = False
-    agent_id: str | None = None
     start: float | None = None
     end: float | None = None
+    kind: ExportKind = "summary"
+    agent: Agent | None = None
+    quirks: Quirks = field(default_factory=Quirks)
+    gone: frozenset[str] = frozenset()
     archive_version: int = 0
+
+    @property
+    def agent_id(self) -> str | None:
+        """The id of the agent whose data is exported; None for all servers."""
+        return None if self.agent is None else self.agent.agent_id
+
+    @property
+    def contents(self) -> Contents:
+        """What is in its archive."""
+        seconds = range(0)
+        if self.agent is not None:
+            seconds = _seconds(self.start, self.end, self.agent.life)
+        return Contents(
+            kind=self.kind,
+            # The same range of the same agent is the same each time.
+            edition=self.export_id if self.agent is None else "",
+            version=self.archive_version,
+            agent=self.agent,
+            requested=(self.start, self.end),
+            seconds=seconds,
+            cut=self.truncated,
+            gone=self.gone,
+            quirks=self.quirks,
+        )
 
     def running(self, now: float) -> bool:
         """Say whether it still runs."""
@@ -90,32 +120,44 @@ class ExportPlan:
     duration: float | None
     outcome: Outcome = Outcome()
     truncated: bool = False
+    quirks: Quirks | None = None
 
 
 class Exports:
     """All exports, and the operations on them.
 
     :param url: makes the download URL of an export, given its id and the time
+    :param is_truncated: says whether what an export holds is incomplete
+    :param deleted: gives the ids of the servers that were deleted
     :param seed: what the ids are made from
-    :param agent_ids: the agents that can be exported
     :param per_day: how many can be started in 24 hours; None: any number
+    :param refuse_repeats: whether an agent's range that was exported is not exported again
+    :param quirks: those of the archives
     """
 
     def __init__(
         self,
         pages: Pages,
         timing: Timing,
-        url: Callable[[str, float], str],
+        fleet: Fleet,
         *,
+        url: Callable[[str, float], str],
+        is_truncated: Callable[[Contents], bool],
+        deleted: Callable[[], set[str]],
         seed: int,
-        agent_ids: Collection[str],
         per_day: int | None,
+        refuse_repeats: bool,
+        quirks: Quirks,
     ) -> None:
         self._pages = pages
         self._timing = timing
+        self._fleet = fleet
         self._url = url
-        self._agent_ids = agent_ids
+        self._is_truncated = is_truncated
+        self._deleted = deleted
         self._per_day = per_day
+        self._refuse_repeats = refuse_repeats
+        self._quirks = quirks
         self._new_ids = _data.export_ids(seed)
         self._exports: list[Export] = []
         self._index: dict[str, int] = {}
@@ -146,10 +188,21 @@ class Exports:
                 end=item.end,
             )
 
-    def add(self, *, visible: float, agent_id: str | None = None, **values: Any) -> str:
+    def add(
+        self,
+        *,
+        visible: float,
+        agent_id: str | None = None,
+        kind: ExportKind = "summary",
+        quirks: Quirks | None = None,
+        **values: Any,
+    ) -> str:
         """Add an export at the end of the listing.
 
-        :param values: what :class:`Export` takes
+        :param agent_id: the agent whose data is exported, listed or not
+        :param kind: what is exported without an agent
+        :param quirks: those of its archive; None: the usual ones
+        :param values: what else :class:`Export` takes
         :return: its id
         """
         export_id = next(self._new_ids)
@@ -157,7 +210,15 @@ class Exports:
         # back, and the listing would have lost it.
         if self._exports:
             visible = max(visible, self._exports[-1].visible)
-        export = Export(export_id=export_id, visible=visible, agent_id=agent_id, **values)
+        export = Export(
+            export_id=export_id,
+            visible=visible,
+            agent=None if agent_id is None else self._fleet.get_or_make(agent_id),
+            kind=kind if agent_id is None else "agent",
+            quirks=quirks or self._quirks,
+            gone=frozenset(self._deleted()),
+            **values,
+        )
         self._index[export_id] = len(self._exports)
         self._exports.append(export)
         if agent_id is not None:
@@ -224,7 +285,7 @@ class Exports:
         }
         if status == "SUCCEEDED":
             info["configurationsDownloadUrl"] = self._url(export.export_id, now)
-            info["isTruncated"] = export.truncated
+            info["isTruncated"] = self._is_truncated(export.contents)
         if export.start is not None:
             info["requestedStartTime"] = export.start
         if export.end is not None:
@@ -241,7 +302,7 @@ class Exports:
             # Without an agent, the service ignores the range.
             start, end = query.get("startTime"), query.get("endTime")
             _check_range(start, end)
-        self._check_limits(agent_id, now)
+        self._check_limits(agent_id, start, end, now)
         plan = self._plans.popleft() if self._plans else ExportPlan(self._timing.duration)
         self._started.append(now)
         export_id = self.add(
@@ -250,7 +311,9 @@ class Exports:
             ends=None if plan.duration is None else now + plan.duration,
             outcome=plan.outcome,
             truncated=plan.truncated,
+            quirks=plan.quirks,
             agent_id=agent_id,
+            kind="recommendations" if _wants_recommendations(query) else "summary",
             start=start,
             end=end,
         )
@@ -263,11 +326,16 @@ class Exports:
             raise invalid_value("Only one agent can be exported at a time.")
         if not values:
             return None
-        if values[0] not in self._agent_ids:
+        agent = self._fleet.find(values[0])
+        if agent is None:
             raise invalid_value(f"There is no agent {values[0]}.")
-        return str(values[0])
+        if agent.is_connector:
+            raise invalid_value(f"The agent {values[0]} is a connector, which has no data.")
+        return agent.agent_id
 
-    def _check_limits(self, agent_id: str | None, now: float) -> None:
+    def _check_limits(
+        self, agent_id: str | None, start: float | None, end: float | None, now: float
+    ) -> None:
         while self._started and self._started[0] <= now - _DAY:
             self._started.popleft()
         if self._per_day is not None and len(self._started) >= self._per_day:
@@ -277,11 +345,19 @@ class Exports:
             )
         if agent_id is None:
             return
+        for export in self._of_agents if self._refuse_repeats else ():
+            asked = (export.agent_id, export.start, export.end)
+            if asked == (agent_id, start, end) and export.status(now) == "SUCCEEDED":
+                raise ServiceError(
+                    "OperationNotPermittedException",
+                    f"A successful export is already present Export ID: {export.export_id}",
+                )
         running = sum(export.running(now) for export in self._of_agents)
         if running >= _MAX_RUNNING_AGENT_EXPORTS:
             raise ServiceError(
                 "OperationNotPermittedException",
-                f"No more than {_MAX_RUNNING_AGENT_EXPORTS} exports of agents can run at once.",
+                "You have reached limit of maximum allowed concurrent exports. Please wait for "
+                "current export tasks to finish before starting another.",
             )
 
 
@@ -292,3 +368,18 @@ def _check_range(start: float | None, end: float | None) -> None:
         raise invalid_value("endTime must not be before startTime.")
     if end - start > _MAX_RANGE:
         raise invalid_value("The range from startTime to endTime must not be over 72 hours.")
+
+
+def _seconds(start: float | None, end: float | None, life: range) -> range:
+    """Return the seconds that an export covers, 72 hours of them where an end was left open."""
+    if start is None:
+        end = life.stop if end is None else end
+        start = end - _MAX_RANGE
+    elif end is None:
+        end = start + _MAX_RANGE
+    return range(math.ceil(start), math.ceil(end))
+
+
+def _wants_recommendations(query: Mapping[str, Any]) -> bool:
+    preferences = query.get("preferences", {}).get("ec2RecommendationsPreferences", {})
+    return bool(preferences.get("enabled"))

@@ -6,6 +6,7 @@ from typing import Any
 from . import _data, _filters
 from ._data import Item
 from ._errors import ServiceError
+from ._fleet import Fleet
 from ._pages import Pages, ids, rows
 
 __all__ = ["Inventory"]
@@ -15,7 +16,6 @@ class Inventory:
     """What has been discovered.
 
     :param seed: what it is made from
-    :param agents: how many agents there are
     :param continuous_exports: how many continuous exports there are
     :param tags: how many tags there are
     :param configurations: how many configuration items there are of each type
@@ -24,15 +24,15 @@ class Inventory:
     def __init__(
         self,
         pages: Pages,
+        fleet: Fleet,
         *,
         seed: int,
-        agents: int,
         continuous_exports: int,
         tags: int,
         configurations: int,
     ) -> None:
         self._pages = pages
-        self._agents = _data.agents(seed, agents)
+        self._fleet = fleet
         self._continuous_exports = _data.continuous_exports(seed, continuous_exports)
         self._tags = _data.tags(seed, tags)
         self._configurations = _data.configurations(seed, configurations)
@@ -40,14 +40,19 @@ class Inventory:
         self.deleted: Callable[[], set[str]] = set
 
     @property
-    def agent_ids(self) -> tuple[str, ...]:
-        """The ids of all agents, in listing order."""
-        return tuple(item["agentId"] for item in self._agents)
-
-    @property
     def server_ids(self) -> tuple[str, ...]:
         """The ids of all servers, those that were deleted meanwhile too."""
         return tuple(item["server.configurationId"] for item in self._configurations["SERVER"])
+
+    @property
+    def applications(self) -> tuple[Item, ...]:
+        """All applications, in listing order."""
+        return tuple(self._configurations["APPLICATION"])
+
+    @property
+    def tags(self) -> tuple[Item, ...]:
+        """All tags, in listing order."""
+        return tuple(self._tags)
 
     def describe_agents(self, query: Mapping[str, Any]) -> Item:
         """Answer DescribeAgents."""
@@ -55,7 +60,7 @@ class Inventory:
         wanted = set(ids(query, "agentIds"))
         found = [
             item
-            for item in self._agents
+            for item in self._fleet.items
             if (not wanted or item["agentId"] in wanted) and passes(item)
         ]
         return self._pages.page("DescribeAgents", "agentsInfo", query, rows(found))

@@ -1,10 +1,11 @@
-"""Exports, tasks and archives, as a test adds and changes them."""
+"""Exports and tasks, as a test adds and changes them."""
 
 import threading
 from types import EllipsisType
 
 from ._errors import check_not_negative
 from ._exports import ExportPlan, Outcome
+from ._quirks import Quirks
 from ._service import Service
 
 __all__ = ["JobControls"]
@@ -34,6 +35,8 @@ class JobControls:
         start_time: float | None = None,
         end_time: float | None = None,
         visibility_delay: float = 0.0,
+        recommendations: bool = False,
+        quirks: Quirks | None = None,
     ) -> str:
         """Add an export at the end of the listing, without StartExportTask and its limits.
 
@@ -44,11 +47,13 @@ class JobControls:
             succeeds
         :param message: the message of one that is not in progress; None: the usual one
         :param truncated: whether a succeeded one says that its data is incomplete
-        :param agent_id: the agent whose data is exported, known or not; None for a summary
+        :param agent_id: the agent whose data is exported, listed or not; None for all servers
         :param start_time: the start of the range asked for, in seconds since the epoch
         :param end_time: the end of the range asked for, in seconds since the epoch
         :param visibility_delay: seconds that it is missing from the describe calls. It does not
             become visible before those that were added before it
+        :param recommendations: whether, without an agent, EC2 instances are recommended
+        :param quirks: what varies in its archive; None: what varies in those of all
         :return: the export's id
         :raises ValueError: for a negative number
         """
@@ -64,7 +69,9 @@ class JobControls:
                 ends=ends,
                 outcome=outcome,
                 truncated=truncated,
+                quirks=quirks,
                 agent_id=agent_id,
+                kind="recommendations" if recommendations else "summary",
                 start=start_time,
                 end=end_time,
             )
@@ -98,18 +105,21 @@ class JobControls:
         duration: float | EllipsisType | None = ...,
         fail_with: str | None = None,
         truncated: bool = False,
+        quirks: Quirks | None = None,
     ) -> None:
         """Say how the next export goes that StartExportTask starts. Plans queue.
 
         :param duration: seconds that it takes; None: until it is told; left out: the emulator's
             ``export_duration``
         :param fail_with: the message with which it fails; None: it succeeds
-        :param truncated: whether it says that its data is incomplete
+        :param truncated: whether it says that its data is incomplete; that of an agent is cut off
+            in the middle of its range
+        :param quirks: what varies in its archive; None: what varies in those of all
         :raises ValueError: for a negative duration
         """
         with self._lock:
             chosen = self._service.timing.chosen(duration)
-            plan = ExportPlan(chosen, Outcome.planned(fail_with), truncated)
+            plan = ExportPlan(chosen, Outcome.planned(fail_with), truncated, quirks)
             self._service.exports.plan(plan)
 
     def finish_export(self, export_id: str, *, truncated: bool = False) -> None:
@@ -174,21 +184,3 @@ class JobControls:
         """
         with self._lock:
             self._service.tasks.set_status(task_id, status)
-
-    # Archives.
-
-    def archive(self, export_id: str) -> bytes:
-        """Return the archive that the download URL of an export gives once it has SUCCEEDED.
-
-        :raises ValueError: where there is no such export
-        """
-        with self._lock:
-            return self._service.archive(self._service.exports.get(export_id)).body
-
-    def replace_archive(self, export_id: str) -> None:
-        """Give an export another archive, with another ETag.
-
-        :raises ValueError: where there is no such export
-        """
-        with self._lock:
-            self._service.exports.get(export_id).archive_version += 1

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ._emulator import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY, Emulator
+from ._quirks import Quirks
 
 __all__ = ["OPTIONS", "Option", "run"]
 
@@ -86,6 +87,18 @@ OPTIONS = (
         "exports-per-day",
         _count,
         "how many exports can be started in 24 hours; any number if it is left out",
+    ),
+    _option("agent-days", _seconds, "how many days an agent has data of at most"),
+    _option("connections", _seconds, "how many a server opens in 15 minutes, on the average"),
+    _option(
+        "export-size-limit",
+        _count,
+        "how many bytes of CSV the export of an agent has at most; any number if it is left out",
+    ),
+    _option(
+        "quirks",
+        Quirks.parse,
+        "what varies in archives, such as crlf,folder=a/b,timestamps=iso",
     ),
     _option("archive-size", _count, "bytes that an archive has at least"),
 )

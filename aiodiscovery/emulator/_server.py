@@ -13,8 +13,9 @@ from xml.sax.saxutils import escape
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
+from ._archive import Archive, ArchiveAbandoned
 from ._errors import DroppedConnection, ServiceError
-from ._faults import BrokenDownload, Latency
+from ._faults import BrokenDownload, ForeignDownload, Latency
 from ._foreign import PORTAL, ForeignAnswer
 from ._links import LinkError, Links
 from ._model import TARGET_PREFIX
@@ -91,7 +92,10 @@ class Server:
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         if request.path.startswith("/archives/"):
-            return await self._download(request)
+            try:
+                return await self._download(request)
+            except ArchiveAbandoned:  # the server stops
+                return web.Response(status=503)
         if request.path == "/login":
             return _foreign_response(PORTAL.answer(b""))
         if request.method != "POST" or request.path != "/":
@@ -164,7 +168,8 @@ class Server:
             number = self._downloads.add(recorded)
         try:
             download = self._find(request)
-            part = _part(recorded, download)
+            archive = await self._archive(download)
+            part = _part(recorded, download, archive)
         except LinkError as error:
             with self._lock:
                 self._downloads.close(number, error.status, error.code)
@@ -175,7 +180,7 @@ class Server:
             return _foreign_response(answer)
         with self._lock:
             self._downloads.close(number, 200 if part is None else 206, None)
-        return await self._send(request, download, part)
+        return await self._send(request, download, archive, part)
 
     def _find(self, request: web.Request) -> Download:
         if request.method not in ("GET", "HEAD"):
@@ -186,29 +191,44 @@ class Server:
         with self._lock:
             return self._service.download(request.path, request.query)
 
+    async def _archive(self, download: Download) -> Archive:
+        """Return the archive, made in another thread where it is not there yet.
+
+        :raises ForeignAnswer: where something else answers
+        """
+        failure = download.failure
+        if isinstance(failure, ForeignDownload) and not failure.recipe.carried_out:
+            raise failure.recipe.answer(b"")
+        archive = await asyncio.to_thread(
+            self._service.archives.get, download.contents, self._stopping.is_set
+        )
+        if isinstance(failure, ForeignDownload):
+            raise failure.recipe.answer(archive.read())
+        return archive.corrupted() if download.is_corrupt else archive
+
     async def _send(
-        self, request: web.Request, download: Download, part: range | None
+        self, request: web.Request, download: Download, archive: Archive, part: range | None
     ) -> web.StreamResponse:
-        body = download.archive.body
-        response = web.StreamResponse(headers={"ETag": download.archive.etag})
+        wanted = range(archive.size) if part is None else part
+        response = web.StreamResponse(headers={"ETag": archive.etag})
         response.content_type = "application/zip"
         if download.has_ranges:
             response.headers["Accept-Ranges"] = "bytes"
         if part is not None:
             response.set_status(206)
             last = part.stop - 1
-            response.headers["Content-Range"] = f"bytes {part.start}-{last}/{len(body)}"
-            body = body[part.start : part.stop]
-        response.content_length = max(0, len(body) + download.length_error)
+            response.headers["Content-Range"] = f"bytes {part.start}-{last}/{archive.size}"
+        response.content_length = max(0, len(wanted) + download.length_error)
         failure = download.failure
         if isinstance(failure, BrokenDownload):
-            body = body[: failure.size]
+            wanted = wanted[: failure.size]
         with contextlib.suppress(ConnectionError):  # the client has gone away
             await response.prepare(request)
-            await response.write(body)
+            for chunk in archive.chunks(wanted):
+                await response.write(chunk)
             if isinstance(failure, BrokenDownload) and failure.stalled:
                 await self._stall(request)
-        if request.transport is not None and len(body) < response.content_length:
+        if request.transport is not None and len(wanted) < response.content_length:
             # Nothing more comes.
             request.transport.close()
         return response
@@ -292,12 +312,11 @@ def _foreign_response(answer: ForeignAnswer) -> web.Response:
     return web.Response(body=answer.body, status=answer.status, headers=answer.headers)
 
 
-def _part(recorded: RecordedDownload, download: Download) -> range | None:
+def _part(recorded: RecordedDownload, download: Download, archive: Archive) -> range | None:
     """Return which bytes to send; None for all of them."""
     if not download.has_ranges:
         return None
-    archive = download.archive
-    return requested_range(recorded.range, recorded.if_range, archive.etag, len(archive.body))
+    return requested_range(recorded.range, recorded.if_range, archive.etag, archive.size)
 
 
 def _xml_response(error: LinkError) -> web.Response:

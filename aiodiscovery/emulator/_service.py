@@ -9,10 +9,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ._archive import Archive, build_archive
+from ._archive import Archives
+from ._contents import Contents, ContentsMaker
 from ._data import Item
 from ._errors import DroppedConnection, ServiceError
-from ._exports import Export, Exports
+from ._exports import Exports
 from ._faults import (
     CorruptDownload,
     DownloadFailure,
@@ -22,10 +23,10 @@ from ._faults import (
     Failure,
     Faults,
     Foreign,
-    ForeignDownload,
     NoRanges,
     WrongLength,
 )
+from ._fleet import Fleet
 from ._inventory import Inventory
 from ._links import LinkError, Links
 from ._model import operation_names, read_parameters
@@ -58,7 +59,10 @@ DOWNLOAD = "GetObject"
 class Download:
     """How a download is to be answered."""
 
-    archive: Archive
+    #: What the archive holds.
+    contents: Contents
+    #: Whether it has a wrong byte.
+    is_corrupt: bool
     has_ranges: bool
     #: How many bytes too long, or too short, the length is that is announced.
     length_error: int
@@ -67,10 +71,7 @@ class Download:
 
 
 class Service:
-    """An Application Discovery Service, put together from its parts.
-
-    :param archive_size: how many bytes an archive has at least
-    """
+    """An Application Discovery Service, put together from its parts."""
 
     def __init__(
         self,
@@ -78,18 +79,22 @@ class Service:
         timing: Timing,
         faults: Faults,
         links: Links,
+        fleet: Fleet,
+        maker: ContentsMaker,
         inventory: Inventory,
         tasks: Tasks,
         exports: Exports,
-        archive_size: int,
+        archives: Archives,
     ) -> None:
         self.faults = faults
         self.links = links
         self.exports = exports
         self.tasks = tasks
+        self.archives = archives
+        self.fleet = fleet
+        self.maker = maker
         inventory.deleted = tasks.deleted
         self.timing = timing
-        self._archive_size = archive_size
         self._operations: Mapping[str, Callable[[Mapping[str, Any]], Item]] = {
             "DescribeAgents": inventory.describe_agents,
             "DescribeBatchDeleteConfigurationTask": tasks.describe_batch_delete,
@@ -130,7 +135,6 @@ class Service:
         :param path: the path of the URL
         :param query: the parameters of the URL
         :raises LinkError: where it leads nowhere, has expired or was changed, or was told to
-        :raises ForeignAnswer: where it was told that something else answers
         """
         now = self.timing.clock()
         export = self.exports.find(self.links.export_id(path))
@@ -140,26 +144,14 @@ class Service:
         failure = self.faults.take(DownloadFailure, DOWNLOAD)
         if isinstance(failure, FailedDownload):
             raise LinkError(failure.code, failure.message, failure.status)
-        archive = self.archive(export)
-        if isinstance(failure, ForeignDownload):
-            raise failure.recipe.answer(archive.body)
-        if self.faults.take(CorruptDownload, DOWNLOAD):
-            archive = archive.corrupted()
+        corrupt = self.faults.take(CorruptDownload, DOWNLOAD)
         wrong_length = self.faults.take(WrongLength, DOWNLOAD)
         return Download(
-            archive=archive,
+            contents=export.contents,
+            is_corrupt=corrupt is not None,
             has_ranges=self.faults.take(NoRanges, DOWNLOAD) is None,
             length_error=0 if wrong_length is None else wrong_length.difference,
             failure=failure,
-        )
-
-    def archive(self, export: Export) -> Archive:
-        """Return the archive of an export."""
-        return build_archive(
-            export.export_id,
-            export.agent_id,
-            size=self._archive_size,
-            version=export.archive_version,
         )
 
 
