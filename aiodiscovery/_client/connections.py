@@ -148,7 +148,5 @@ class _Patient(_Delegate):
 
     def build_request(self, *args: Any, **kwargs: Any) -> Any:
         given = kwargs.get("timeout", self._session.timeout)
-        timeout = type(given)(
-            connect=given.connect, read=given.read, write=given.write, pool=None
-        )
+        timeout = type(given)(connect=given.connect, read=given.read, write=given.write, pool=None)
         return self._session.build_request(*args, **kwargs | {"timeout": timeout})

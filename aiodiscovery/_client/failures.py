@@ -196,8 +196,7 @@ def describe_error(error: BaseException) -> str:
 
 
 def _status(error: ClientError) -> int:
-    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    return status if isinstance(status, int) else 0
+    return error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
 
 
 def _is_from_elsewhere(error: ClientError) -> bool:

@@ -1,0 +1,39 @@
+"""Clients however they are made: create_client's, and those of aiobotocore alone."""
+
+from typing import TYPE_CHECKING, Any
+
+from aiobotocore.config import AioConfig
+from aiobotocore.httpsession import AIOHTTPSession
+from aiobotocore.httpxsession import HttpxSession
+from aiobotocore.session import AioSession
+
+import aiodiscovery
+from aiodiscovery.emulator import Emulator
+
+if TYPE_CHECKING:
+    from contextlib import AbstractAsyncContextManager
+
+    from types_aiobotocore_discovery.client import ApplicationDiscoveryServiceClient
+
+__all__ = ["Maker"]
+
+
+class Maker:
+    """Makes clients that send a request once, as one of those ways does."""
+
+    def __init__(self, name: str, backend: str, session: AioSession) -> None:
+        self.name = name
+        self.backend = backend
+        self._session = session
+
+    def open(
+        self, emulator: Emulator, **options: Any
+    ) -> "AbstractAsyncContextManager[ApplicationDiscoveryServiceClient]":
+        kwargs: dict[str, Any] = {**emulator.client_kwargs}
+        config = AioConfig(**{"retries": {"total_max_attempts": 1}} | options)
+        if self.name == "ours":
+            return aiodiscovery.create_client(session=self._session, config=config, **kwargs)
+        chosen: Any = HttpxSession if self.backend == "trio" else AIOHTTPSession
+        config = config.merge(AioConfig(http_session_cls=chosen))
+        made: Any = self._session.create_client("discovery", config=config, **kwargs)
+        return made  # type: ignore[no-any-return]
