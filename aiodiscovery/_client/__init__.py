@@ -16,6 +16,7 @@ from .failures import (
     may_pass,
 )
 from .feature_ids import FeatureId
+from .text import hide_signatures, hide_signatures_in_logs, printable
 
 __all__ = [
     "CALL_ERRORS",
@@ -30,8 +31,11 @@ __all__ = [
     "create_client",
     "describe_error",
     "error_code",
+    "hide_signatures",
+    "hide_signatures_in_logs",
     "is_of_credentials",
     "is_of_the_clock",
     "is_throttling",
     "may_pass",
+    "printable",
 ]
