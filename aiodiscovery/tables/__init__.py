@@ -15,12 +15,14 @@ Everything here blocks and takes CPU time. Asynchronous code calls it in a threa
 ``_schemas`` and ``_names`` say which tables and columns there are, ``_members`` which file is
 which, ``_parsing`` and ``_results`` what texts mean: none of them does I/O. ``_zip`` and ``_rows``
 read what is in an archive, ``_values`` and ``_reading`` make tables of it, ``_archive`` hands them
-out and ``_parquet`` writes them.
+out, ``_find`` finds archives and ``_parquet`` writes them.
 """
 
 try:
     import pyarrow  # noqa: F401  # only to say what is missing
-except ImportError:
+except ModuleNotFoundError as error:
+    if error.name != "pyarrow":
+        raise
     raise ImportError(
         'aiodiscovery.tables needs pyarrow: pip install "aiodiscovery[tables]"'
     ) from None
@@ -28,6 +30,7 @@ except ImportError:
 from aiodiscovery.exceptions import ArchiveError
 
 from ._archive import Archive, ArchivedTable, open_archive
+from ._find import find_archives
 from ._parquet import TableFile, write_parquet
 from ._results import ArchivedExport
 
@@ -37,6 +40,7 @@ __all__ = [
     "ArchivedExport",
     "ArchivedTable",
     "TableFile",
+    "find_archives",
     "open_archive",
     "write_parquet",
 ]

@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 from aiodiscovery.exceptions import ArchiveError
 
 from ._archive import Archive, open_archive
+from ._find import Source, find_archives
 from ._flaws import logger
 from ._reading import log_kept_as_text, schema_with_texts
 
@@ -37,7 +38,6 @@ _GROUP_BYTES = 32 * 1024 * 1024
 _STALE = 24 * 60 * 60
 
 Progress = Callable[[int, int], object]
-Source = str | os.PathLike[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ def write_parquet(
         first. Where several are, this is about the first, and its notes are about the others.
     :raises OSError: if something cannot be read or written, or a source does not exist.
     """
-    paths = list(_archives(sources))
+    paths = find_archives(sources)
     sizes = [path.stat().st_size for path in paths]
     meter = _Meter(progress, sum(sizes))
     errors: list[ArchiveError] = []
@@ -104,25 +104,6 @@ def write_parquet(
             first.add_note(str(other))
         raise first
     return files
-
-
-def _archives(sources: Source | Iterable[Source]) -> Iterator[Path]:
-    """Return the archives that are meant, each once."""
-    seen: set[str] = set()
-    for source in [sources] if isinstance(sources, str | os.PathLike) else sources:
-        for path in _in_folder(source) if os.path.isdir(source) else [Path(source)]:
-            real = os.path.realpath(path)
-            if real not in seen:
-                seen.add(real)
-                yield path
-
-
-def _in_folder(folder: Source) -> Iterator[Path]:
-    for parent, folders, names in os.walk(folder):
-        folders.sort()
-        for name in sorted(names):
-            if name.lower().endswith(".zip"):
-                yield Path(parent, name)
 
 
 def _write_archive(path: Path, directory: Path, meter: "_Meter") -> Iterator[TableFile]:
