@@ -1,0 +1,411 @@
+"""What ``aiodiscovery tables`` does, and what it prints."""
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+from rich.cells import cell_len
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.text import Text
+
+from aiodiscovery.exceptions import ArchiveError
+
+from ._errors import DONE, FAILED, explain
+from ._layout import Column, laid_out
+from ._logs import logger, logs_to
+from ._settings import Settings
+from ._text import one_line
+from ._views import View, write
+from ._words import count, joined
+
+if TYPE_CHECKING:
+    from aiodiscovery.tables import Archive, TableFile
+
+__all__ = ["run"]
+
+#: How times are written, from the longest to the shortest form. The last is for narrow terminals.
+_FORMS = ("%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%d")
+#: How narrow the names of tables may be made.
+_LEAST_NAME = 12
+
+
+def run(
+    paths: Sequence[Path], *, head: int | None, directory: Path | None, as_json: bool, debug: bool
+) -> int:
+    """Do what the command is for and return the exit status."""
+    view = View()
+    with logs_to(view, debug):
+        try:
+            with _ending_when_terminated():
+                from aiodiscovery import tables  # noqa: PLC0415  # it needs the extra
+
+                archives = tables.find_archives(paths)
+                if not archives:
+                    where = ", ".join(map(str, paths))
+                    view.message(f"Error: there is no archive (*.zip) in {where}")
+                    return FAILED
+                if directory is not None:
+                    return _write(view, archives, directory, as_json=as_json)
+                if head is not None:
+                    return _show_rows(view, archives, head, as_json=as_json)
+                return _list(view, archives, as_json=as_json)
+        except _TerminatedError:
+            view.message("Terminated.")
+            return 128 + signal.SIGTERM
+        except (ImportError, OSError, ArchiveError) as error:
+            if isinstance(error, BrokenPipeError):
+                raise
+            logger.debug("what happened:", exc_info=error)
+            text, status = _said(error)
+            view.message(f"Error: {text}", "bold red")
+            return status
+
+
+def _said(error: Exception) -> tuple[str, int]:
+    if isinstance(error, ImportError):
+        return str(error), FAILED
+    return explain(error, Settings())
+
+
+class _TerminatedError(BaseException):
+    """SIGTERM. What is half written is removed on the way out, as on Ctrl-C."""
+
+
+@contextmanager
+def _ending_when_terminated() -> Iterator[None]:
+    def end(number: int, frame: FrameType | None) -> None:
+        raise _TerminatedError
+
+    if signal.getsignal(signal.SIGTERM) is signal.SIG_IGN:
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+class _Work:
+    """Archives that are gone through one after the other, with a bar on a terminal."""
+
+    def __init__(self, view: View, archives: Sequence[Path], doing: str) -> None:
+        self._view = view
+        self._archives = archives
+        self._sizes = [path.stat().st_size for path in archives]
+        self._doing = doing
+        self.status = DONE
+        #: Called with how many bytes of the archive are done.
+        self.progress: Callable[[int, int], object] = lambda done, total: None
+
+    def __iter__(self) -> Iterator[Path]:
+        console = Console(stderr=True)
+        shown = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+        with Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=None),
+            DownloadColumn(),
+            TimeRemainingColumn(),
+            console=console,
+            disable=not shown,
+            transient=True,
+            expand=True,
+        ) as bars:
+            task = bars.add_task(self._doing, total=sum(self._sizes))
+            before = 0
+            for path, size in zip(self._archives, self._sizes, strict=True):
+                self.progress = _moving(bars, task, before)
+                yield path
+                before += size
+                bars.update(task, completed=before)
+
+    @contextmanager
+    def failing(self) -> Iterator[None]:
+        """Say what is wrong with an archive, and go on with the next."""
+        try:
+            yield
+        except ArchiveError as error:
+            self._view.message(f"Error: {error}", "bold red")
+            self.status = FAILED
+
+
+def _moving(bars: Progress, task: Any, before: int) -> Callable[[int, int], object]:
+    return lambda done, total: bars.update(task, completed=before + done)
+
+
+# Listing
+
+
+@dataclass(slots=True)
+class _Listed:
+    """What there is of a table in all archives."""
+
+    rows: int = 0
+    columns: dict[str, None] = field(default_factory=dict)
+    agents: set[str] = field(default_factory=set)
+    first: datetime | None = None
+    last: datetime | None = None
+    archives: list[str] = field(default_factory=list)
+
+
+def _list(view: View, archives: Sequence[Path], *, as_json: bool) -> int:
+    from aiodiscovery.tables import open_archive  # noqa: PLC0415
+
+    found: dict[str, _Listed] = {}
+    seen: set[str] = set()
+    work = _Work(view, archives, "Reading")
+    for path in work:
+        with work.failing(), open_archive(path) as archive:
+            digest = archive.sha256()
+            if digest not in seen:
+                seen.add(digest)
+                _remark(archive, view)
+                _count(archive, found, work)
+    if as_json:
+        for name, listed in found.items():
+            _print_json(
+                {
+                    "table": name,
+                    "rows": listed.rows,
+                    "columns": list(listed.columns),
+                    "agents": sorted(listed.agents),
+                    "firstTime": listed.first,
+                    "lastTime": listed.last,
+                    "archives": listed.archives,
+                }
+            )
+    elif found:
+        _print_list(found)
+    return work.status
+
+
+def _remark(archive: "Archive", view: View) -> None:
+    if archive.export.truncated:
+        view.message(f"Warning: {archive.path} is truncated: the service left data out", "yellow")
+    if archive.unread:
+        names = ", ".join(archive.unread)
+        view.message(f"Warning: {archive.path} has files that are no table: {names}", "yellow")
+
+
+def _count(archive: "Archive", found: dict[str, _Listed], work: _Work) -> None:
+    """Count what is in an archive, all of it or nothing."""
+    import pyarrow as pa  # noqa: PLC0415
+    import pyarrow.compute as pc  # noqa: PLC0415
+
+    mine: dict[str, _Listed] = {}
+    done = 0
+    for name, table in archive.tables.items():
+        listed = mine[name] = _Listed()
+        listed.columns = dict.fromkeys(table.columns)
+        if table.member is not None:
+            listed.archives.append(str(archive.path))
+        times = [each.name for each in table.schema if pa.types.is_timestamp(each.type)]
+        for batch in archive.batches(name):
+            listed.rows += batch.num_rows
+            if "agent_id" in table.columns:
+                agents = pc.unique(batch.column("agent_id")).to_pylist()
+                listed.agents.update(agent for agent in agents if agent is not None)
+            for time in times:
+                ends: Any = pc.min_max(batch.column(time)).as_py()
+                _widen(listed, ends["min"], ends["max"])
+        done += archive.sizes(name)[1]
+        work.progress(done, 0)
+    for name, listed in mine.items():
+        _add(found.setdefault(name, _Listed()), listed)
+
+
+def _widen(listed: _Listed, first: datetime | None, last: datetime | None) -> None:
+    listed.first = min((each for each in (listed.first, first) if each), default=None)
+    listed.last = max((each for each in (listed.last, last) if each), default=None)
+
+
+def _add(whole: _Listed, part: _Listed) -> None:
+    whole.rows += part.rows
+    whole.columns |= part.columns
+    whole.agents |= part.agents
+    whole.archives += part.archives
+    _widen(whole, part.first, part.last)
+
+
+def _print_list(found: Mapping[str, _Listed]) -> None:
+    if not _is_terminal():
+        for name, listed in found.items():
+            write(sys.stdout, _plain(name, listed))
+        return
+    console = Console(highlight=False)
+    # Times are written shorter before a name is.
+    for form, least in [*((form, None) for form in _FORMS), (_FORMS[-1], _LEAST_NAME)]:
+        lines = laid_out(_list_columns(found, form, least), console.width)
+        if lines is not None:
+            for line in lines:
+                console.print(line)
+            return
+    for name, listed in found.items():
+        console.print(Text(_plain(name, listed)), soft_wrap=True)
+
+
+def _list_columns(found: Mapping[str, _Listed], form: str, least: int | None) -> list[Column]:
+    tables = found.values()
+    return [
+        Column("Table", list(found), least=least),
+        Column("Rows", [f"{each.rows:,}" for each in tables], right=True),
+        Column("Columns", [f"{len(each.columns)}" for each in tables], right=True),
+        Column("Agents", [f"{len(each.agents):,}" for each in tables], right=True),
+        Column("From (UTC)", [_moment(each.first, form) for each in tables]),
+        Column("To", [_moment(each.last, form) for each in tables]),
+    ]
+
+
+def _plain(name: str, listed: _Listed) -> str:
+    form = "%Y-%m-%dT%H:%M:%SZ"
+    return joined(
+        name,
+        count(listed.rows, "row"),
+        count(len(listed.columns), "column"),
+        count(len(listed.agents), "agent"),
+        _moment(listed.first, form),
+        _moment(listed.last, form),
+    )
+
+
+def _moment(time: datetime | None, form: str) -> str:
+    return "-" if time is None else f"{time.astimezone(UTC):{form}}"
+
+
+# Rows
+
+
+def _show_rows(view: View, archives: Sequence[Path], head: int, *, as_json: bool) -> int:
+    from aiodiscovery.tables import open_archive  # noqa: PLC0415
+
+    left: dict[str, int] = {}
+    status = DONE
+    for path in archives:
+        try:
+            with open_archive(path) as archive:
+                for name in archive.tables:
+                    left.setdefault(name, head)
+                    for row in _first_rows(archive, name, left[name]):
+                        left[name] -= 1
+                        number = head - left[name]
+                        if as_json:
+                            _print_json({"table": name, "archive": str(path), "row": row})
+                        else:
+                            _print_row(f"{name}, row {number}", row)
+        except ArchiveError as error:
+            view.message(f"Error: {error}", "bold red")
+            status = FAILED
+    return status
+
+
+def _first_rows(archive: "Archive", name: str, most: int) -> Iterable[dict[str, Any]]:
+    if most <= 0:
+        return
+    with archive.batches(name) as reader:
+        for batch in reader:
+            for row in batch.slice(0, most).to_pylist():
+                yield {
+                    column: value
+                    for column, value in row.items()
+                    if value is not None or column in archive.tables[name].columns
+                }
+            most -= batch.num_rows
+            if most <= 0:
+                return
+
+
+def _print_row(title: str, row: Mapping[str, Any]) -> None:
+    """Print a row with a line for each cell: most tables have too many for columns."""
+    console = Console(highlight=False) if _is_terminal() else None
+    names = [one_line(name, 60) for name in row]
+    width = max(map(cell_len, names))
+    lines = [Text(title, "bold")]
+    for name, value in zip(names, row.values(), strict=True):
+        padded = name + " " * (width - cell_len(name))
+        lines.append(Text(f"  {padded}  {_cell(value)}".rstrip()))
+    lines.append(Text())
+    for line in lines:
+        if console is None:
+            write(sys.stdout, line.plain)
+        else:
+            console.print(line, soft_wrap=True)
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, datetime):
+        return _moment(value, "%Y-%m-%d %H:%M:%S") + (f".{value:%f}" if value.microsecond else "")
+    return one_line(value)
+
+
+# Parquet
+
+
+def _write(view: View, archives: Sequence[Path], directory: Path, *, as_json: bool) -> int:
+    from aiodiscovery.tables import write_parquet  # noqa: PLC0415
+
+    files: dict[str, list[TableFile]] = {}
+    work = _Work(view, archives, "Writing")
+    for path in work:
+        with work.failing():
+            for file in write_parquet(path, directory, progress=work.progress):
+                files.setdefault(file.table, []).append(file)
+                if as_json:
+                    _print_json(
+                        {
+                            "event": "written" if file.written else "kept",
+                            "table": file.table,
+                            "path": str(file.path),
+                            "rows": file.rows,
+                            "archive": str(file.archive),
+                        }
+                    )
+    if files and not as_json:
+        _print_written(files)
+    return work.status
+
+
+def _print_written(files: "Mapping[str, Sequence[TableFile]]") -> None:
+    # The same archive may be there under two names, and has one file.
+    rows = [sum({file.path: file.rows for file in each}.values()) for each in files.values()]
+    paths = [len({file.path for file in each}) for each in files.values()]
+    new = [sum(file.written for file in each) for each in files.values()]
+    if not _is_terminal():
+        for name, *numbers in zip(files, rows, paths, new, strict=True):
+            words = [count(numbers[0], "row"), count(numbers[1], "file"), f"{numbers[2]:,} new"]
+            write(sys.stdout, joined(name, *words))
+        return
+    columns = [Column("Table", list(files), least=_LEAST_NAME)] + [
+        Column(title, [f"{number:,}" for number in numbers], right=True)
+        for title, numbers in (("Rows", rows), ("Files", paths), ("New", new))
+    ]
+    console = Console(highlight=False)
+    for line in laid_out(columns, console.width) or ():
+        console.print(line)
+
+
+# Output
+
+
+def _is_terminal() -> bool:
+    return sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def _print_json(value: Mapping[str, Any]) -> None:
+    write(sys.stdout, json.dumps(value, default=_iso))
+
+
+def _iso(value: object) -> str:
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat()
+    raise TypeError(f"{type(value).__name__} is not JSON")
