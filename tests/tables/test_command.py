@@ -244,7 +244,7 @@ HELP = """
 import sys
 from aiodiscovery.cli._tables import tables
 tables.main(["--help"], standalone_mode=False)
-assert not {"pyarrow", "rich", "botocore"} & set(sys.modules)
+assert not {"pyarrow", "rich"} & set(sys.modules)
 """
 
 
