@@ -74,7 +74,11 @@ def current_loop() -> object:
         # The same for trio as a guest of asyncio. A fraction of what anyio's own token costs.
         return asyncio.get_running_loop()
     except RuntimeError:
+        pass
+    try:
         return current_token().native_token
+    except LookupError as error:
+        raise RuntimeError("this needs a running event loop, in the same thread") from error
 
 
 class Background:

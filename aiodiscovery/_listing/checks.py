@@ -1,15 +1,27 @@
 """Checks of what callers give: each raises a ValueError that says what is allowed."""
 
 from collections.abc import Iterable
+from reprlib import Repr
 from typing import Any
 
-__all__ = ["check_count", "check_ids"]
+__all__ = ["check_count", "check_ids", "show"]
+
+_REPR = Repr()
+_REPR.maxstring = _REPR.maxlong = _REPR.maxother = 100
+
+
+def show(value: Any) -> str:
+    """Return a repr that stays short, for a message, whatever the caller gave."""
+    try:
+        return _REPR.repr(value)
+    except ValueError:
+        return "a number with too many digits"
 
 
 def check_count(name: str, value: Any) -> None:
     """Raise ValueError if that is no whole number of at least 1."""
     if type(value) is not int or value < 1:
-        raise ValueError(f"{name} must be a whole number of at least 1, not {value!r}")
+        raise ValueError(f"{name} must be a whole number of at least 1, not {show(value)}")
 
 
 def check_ids(given: Iterable[Any], noun: str = "export") -> tuple[str, ...]:
@@ -21,6 +33,6 @@ def check_ids(given: Iterable[Any], noun: str = "export") -> tuple[str, ...]:
         # The service refuses a whole request for one id that is none.
         if not isinstance(each, str) or not 0 < len(each) <= 200 or any(map(str.isspace, each)):
             raise ValueError(
-                f"{noun} ids are strings of 1 to 200 characters without spaces, not {each!r}"
+                f"{noun} ids are strings of 1 to 200 characters without spaces, not {show(each)}"
             )
     return tuple(dict.fromkeys(ids))

@@ -12,6 +12,7 @@ from aiobotocore.client import AioBaseClient
 from botocore.exceptions import OperationNotPageableError
 
 from .._client import call_of, check_client
+from .checks import show
 from .pages import PageIterator
 from .query import MAX_IDS, MAX_PAGE_SIZE, Operation, Query, copy_parameters
 from .resume_token import BEGINNING, IdChunks, read_resume_token
@@ -116,7 +117,7 @@ class Paginator:
             )
         if unknown := config.keys() - {"MaxItems", "PageSize", "StartingToken"}:
             raise ValueError(
-                f"unknown in PaginationConfig: {', '.join(sorted(map(repr, unknown)))}; "
+                f"unknown in PaginationConfig: {', '.join(sorted(map(show, unknown))[:10])}; "
                 "allowed are MaxItems, PageSize and StartingToken"
             )
         parameters = copy_parameters(operation_parameters)
@@ -172,5 +173,5 @@ def _whole_number(
         number, valid = 0, False
     if not valid or number < minimum or (maximum is not None and number > maximum):
         allowed = f"of at least {minimum}" if maximum is None else f"from {minimum} to {maximum}"
-        raise ValueError(f"{name} must be a whole number {allowed}, not {value!r}")
+        raise ValueError(f"{name} must be a whole number {allowed}, not {show(value)}")
     return number

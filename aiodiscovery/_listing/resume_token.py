@@ -7,18 +7,27 @@ Such tokens go both ways between this package, botocore, boto3, aiobotocore and 
 Only a query with more ids than one request takes has no counterpart there. Its tokens also say
 which part of the ids they stand in (``aiodiscovery_chunk``) and for which ids they hold
 (``aiodiscovery_ids``); botocore refuses them, as parameters that it does not know.
+
+botocore's older tokens are read too: ``token___3``. Any other text is a token of the service's own,
+also where it happens to be base64 of JSON.
 """
 
 import base64
 import binascii
 import json
+import math
 from hashlib import sha256
 from json.encoder import encode_basestring_ascii
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ..exceptions import InvalidResumeTokenError
 
 __all__ = ["BEGINNING", "IdChunks", "Position", "read_resume_token", "write_resume_token"]
+
+
+_CHUNK_KEYS = frozenset({"aiodiscovery_chunk", "aiodiscovery_ids"})
+#: Those of botocore's tokens, and of ours. What has any other key is of the service itself.
+_KEYS = frozenset({"nextToken", "boto_truncate_amount", "boto_encoded_keys"}) | _CHUNK_KEYS
 
 
 class Position(NamedTuple):
@@ -70,10 +79,10 @@ def write_resume_token(position: Position, id_chunks: IdChunks | None = None) ->
 def read_resume_token(token: object, id_chunks: IdChunks | None = None) -> Position:
     """Return the position that a resume token stands for.
 
-    What is not base64 of JSON is read as botocore reads it: ``token___3`` as a token of its old
-    style, anything else as a token of the service itself.
+    What is not unmistakably a resume token is a token of the service itself, and stays as it is.
 
-    :raises InvalidResumeTokenError: where no listing of this query can go on from there.
+    :raises InvalidResumeTokenError: if it is a resume token with wrong values, or no listing of
+        this query can go on from there.
     """
     if not isinstance(token, str):
         raise InvalidResumeTokenError(
@@ -84,18 +93,8 @@ def read_resume_token(token: object, id_chunks: IdChunks | None = None) -> Posit
         raise InvalidResumeTokenError(
             "StartingToken is an empty string; leave it out to start at the beginning"
         )
-    try:
-        # Lenient as botocore is: what it takes for a resume token must not be another thing here.
-        content = json.loads(base64.b64decode(token.encode()).decode())
-    except RecursionError:
-        raise _not_a_resume_token("it is nested too deeply") from None
-    except (binascii.Error, UnicodeError, json.JSONDecodeError):
-        position, digest = _read_old_style(token), None
-    except ValueError:
-        raise _not_a_resume_token("a number in it has too many digits") from None
-    else:
-        position, digest = _read_content(content)
-
+    content = _decode(token)
+    position, digest = (_read_old_style(token), None) if content is None else _read(content)
     if digest is None:
         if id_chunks is not None and position != BEGINNING:
             raise InvalidResumeTokenError(
@@ -112,47 +111,64 @@ def read_resume_token(token: object, id_chunks: IdChunks | None = None) -> Posit
     return position
 
 
+def _decode(token: str) -> dict[str, Any] | None:
+    """Return what a token holds if it has the keys of a resume token, and no others."""
+    try:
+        # Lenient as botocore is: what it takes for a resume token must not be another thing here.
+        text = base64.b64decode(token.encode()).decode()
+        content = json.loads(text, parse_int=_parse_int)
+    except (ValueError, RecursionError):
+        return None
+    if isinstance(content, dict) and content and content.keys() <= _KEYS:
+        return content
+    return None
+
+
+def _parse_int(digits: str) -> int | float:
+    try:
+        return int(digits)
+    except ValueError:
+        return math.inf  # more digits than Python reads: wrong wherever a token has a number
+
+
 def _read_old_style(token: str) -> Position:
-    match token.split("___"):
-        case [service_token, skip]:
-            try:
-                position = Position(service_token, int(skip))
-            except ValueError:
-                position = Position(token)
-        case [service_token]:
-            position = Position(service_token)
-        case _:
-            raise InvalidResumeTokenError(
-                "StartingToken is neither a resume token nor a token of the service: "
-                "'___' may stand in it once, before the number of items to skip"
-            )
-    if position.skip < 0:
-        raise _not_a_resume_token("the number of items to skip is negative")
-    return position._replace(service_token=_none_if_named(position.service_token))
-
-
-def _read_content(content: object) -> tuple[Position, str | None]:
-    if not isinstance(content, dict):
-        raise _not_a_resume_token("it is not a JSON object")
-    match content:
-        case {"nextToken": str() | None as service_token, **rest} if service_token != "":
+    service_token, separator, skipped = token.partition("___")
+    if separator and service_token and "___" not in skipped:
+        try:
+            skip = int(skipped)
+        except ValueError:
             pass
-        case _:
-            raise _not_a_resume_token("nextToken must be there, and be a string or null")
-    skip = _read_count(rest.pop("boto_truncate_amount", 0), "boto_truncate_amount")
-    match rest:
-        case {} if not rest:
-            return Position(_none_if_named(service_token), skip), None
-        case {"aiodiscovery_chunk": chunk, "aiodiscovery_ids": str(digest), **others} if not others:
-            chunk = _read_count(chunk, "aiodiscovery_chunk")
-            return Position(_none_if_named(service_token), skip, chunk), digest
-        case _:
-            raise _not_a_resume_token(f"unknown keys {sorted(rest)}")
+        else:
+            return Position(
+                _none_if_named(service_token), _check_count(skip, "the number of items to skip")
+            )
+    return Position(_none_if_named(token))
 
 
-def _read_count(value: object, key: str) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise _not_a_resume_token(f"{key} must be a whole number that is not negative")
+def _read(content: dict[str, Any]) -> tuple[Position, str | None]:
+    if "nextToken" not in content:
+        raise _not_a_resume_token("nextToken is missing")
+    service_token = content["nextToken"]
+    if service_token == "" or not isinstance(service_token, str | None):
+        raise _not_a_resume_token("nextToken must be a string that is not empty, or null")
+    if content.get("boto_encoded_keys"):
+        raise _not_a_resume_token("the service's tokens are text, but boto_encoded_keys says bytes")
+    position = Position(
+        _none_if_named(service_token),
+        _check_count(content.get("boto_truncate_amount", 0), "boto_truncate_amount"),
+    )
+    if content.keys().isdisjoint(_CHUNK_KEYS):
+        return position, None
+    digest = content.get("aiodiscovery_ids")
+    if not isinstance(digest, str):
+        raise _not_a_resume_token("aiodiscovery_ids must be a string")
+    chunk = _check_count(content.get("aiodiscovery_chunk"), "aiodiscovery_chunk")
+    return position._replace(chunk=chunk), digest
+
+
+def _check_count(value: object, name: str) -> int:
+    if type(value) is not int or value < 0:
+        raise _not_a_resume_token(f"{name} must be a whole number that is not negative")
     return value
 
 

@@ -1,4 +1,15 @@
-"""Which starting tokens are accepted, what they mean, and which are refused."""
+"""Which starting tokens are accepted, what they mean, and which are refused.
+
+A ``StartingToken`` is read in one place, ``paginate()``, and may be
+
+- botocore's: base64 of JSON with ``nextToken`` and perhaps ``boto_truncate_amount``,
+- botocore's of the old style: ``token___3``,
+- one of a query with many ids: botocore's, with ``aiodiscovery_chunk`` and ``aiodiscovery_ids``,
+- the service's own: everything else. It is sent as it is, whatever it looks like,
+- wrong: it has only keys of ours, but values that none of us writes; or it is not even a string.
+
+What is refused is refused before anything is sent, with a message that stays short.
+"""
 
 import base64
 import json
@@ -53,6 +64,9 @@ async def first_id(paginator: Any, token: str) -> str:
         (encode({"nextToken": None, "boto_truncate_amount": 3}), "export-3"),
         (encode({"nextToken": None}), "export-0"),
         (encode({"nextToken": "None", "boto_truncate_amount": 3}), "export-3"),
+        (encode({"nextToken": "at 4", "boto_encoded_keys": []}), "export-4"),
+        ("\n" + encode({"nextToken": "at 4", "boto_truncate_amount": 3}) + "\n", "export-7"),
+        ("at 4___+1_0", "export-14"),
         ("at 4___3", "export-7"),
         ("None___3", "export-3"),
         ("None", "export-0"),
@@ -65,46 +79,120 @@ async def test_a_token_that_botocore_accepts_means_the_same_here(
     assert await first_id(paginator, token) == first
 
 
-async def test_what_only_looks_like_an_old_token_is_a_token_of_the_service(
-    paginator: Any, listing: ScriptedListing
+@pytest.mark.parametrize(
+    "token",
+    [
+        "at___some place",
+        "at___4___3",
+        "at___4___",
+        "______",
+        "______3",
+        "___3",
+        "___",
+        "at 4___",
+        "at 4___1.5",
+        "at 4____3",
+        "at 4___" + "9" * 5000,
+        "a" * 100_000,
+        encode(123),
+        encode(-1.5),
+        encode(None),
+        encode(True),
+        encode("at 4"),
+        encode(""),
+        encode([]),
+        encode(["at 4"]),
+        encode([{"nextToken": "at 4"}]),
+        encode({}),
+        encode({"foo": 1}),
+        encode({"NextToken": "at 4"}),
+        encode({"nextToken": "at 4", "foo": 1}),
+        encode({"nextToken": 4, "foo": 1}),
+        encode({"nextToken": "at 4", "boto_truncate_amount": -1, "shard": 2}),
+        encode({"token": {"nextToken": "at 4"}}),
+        base64.b64encode(b"[" * 100_000).decode(),
+        base64.b64encode(b"9" * 5000).decode(),
+        base64.b64encode(b'{"offset": %s}' % (b"9" * 5000)).decode(),
+        base64.b64encode(b'{"nextToken": "at 4"').decode(),
+        base64.b64encode(b'\xef\xbb\xbf{"nextToken": "at 4"}').decode(),
+        base64.b64encode('{"nextToken": "at 4"}'.encode("utf-16")).decode(),
+        "\N{SNOWMAN}",
+        "\ud800",
+    ],
+    ids=lambda token: ascii(token[:40]),
+)
+async def test_any_other_text_is_a_token_of_the_service_and_sent_as_it_is(
+    paginator: Any, listing: ScriptedListing, token: str
 ) -> None:
     listing.fail_after(0, EOFError())
     with pytest.raises(EOFError):
-        await first_id(paginator, "at___some place")
+        await first_id(paginator, token)
 
-    assert listing.requests == [{"nextToken": "at___some place"}]
+    assert listing.requests == [{"nextToken": token}]
+
+
+async def test_a_page_in_the_middle_of_such_a_listing_can_be_resumed(
+    paginator: Any, listing: ScriptedListing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tokens = [encode([1]), "a___b___2", encode({"at": 4}), "___3"]
+    answers = {
+        asked: {"exportsInfo": [{"exportId": f"{number} {letter}"} for letter in "ab"]}
+        | ({"nextToken": tokens[number]} if number < len(tokens) else {})
+        for number, asked in enumerate([None, *tokens])
+    }
+    monkeypatch.setattr(listing, "answer", lambda request: answers[request.get("nextToken")])
+    came: list[str] = []
+    token: str | None = None
+
+    while token is not None or not came:
+        pages = paginator.paginate(PaginationConfig={"MaxItems": 1, "StartingToken": token})
+        came += [export["exportId"] async for export in pages.items()]
+        token = pages.resume_token
+
+    assert came == [f"{number} {letter}" for number in range(5) for letter in "ab"]
 
 
 @pytest.mark.parametrize(
     "content",
     [
-        123,
-        None,
-        "at 4",
-        ["at 4"],
-        {},
         {"boto_truncate_amount": 3},
-        {"foo": 1},
-        {"nextToken": "at 4", "foo": 1},
+        {"boto_encoded_keys": []},
+        {"aiodiscovery_chunk": 1, "aiodiscovery_ids": "a"},
         {"nextToken": 4},
+        {"nextToken": False},
         {"nextToken": ""},
         {"nextToken": ["at 4"]},
+        {"nextToken": {"nextToken": "at 4"}},
         {"nextToken": "at 4", "boto_truncate_amount": -1},
         {"nextToken": "at 4", "boto_truncate_amount": 1.5},
+        {"nextToken": "at 4", "boto_truncate_amount": 1e400},
         {"nextToken": "at 4", "boto_truncate_amount": "1"},
         {"nextToken": "at 4", "boto_truncate_amount": True},
         {"nextToken": "at 4", "boto_truncate_amount": None},
+        {"nextToken": "at 4", "boto_truncate_amount": [1]},
+        {"nextToken": "YXQgNA==", "boto_encoded_keys": [["nextToken"]]},
         {"nextToken": "at 4", "aiodiscovery_chunk": 1},
+        {"nextToken": "at 4", "aiodiscovery_ids": "a"},
         {"nextToken": "at 4", "aiodiscovery_chunk": -1, "aiodiscovery_ids": ""},
+        {"nextToken": "at 4", "aiodiscovery_chunk": 1.0, "aiodiscovery_ids": ""},
         {"nextToken": "at 4", "aiodiscovery_chunk": 1, "aiodiscovery_ids": 7},
+        {"nextToken": 10**4000},
+        {"nextToken": ["at 4"] * 100_000},
+        {"nextToken": "at 4", "boto_truncate_amount": "1" * 1_000_000},
     ],
+    ids=lambda content: str(content)[:60],
 )
-async def test_base64_of_json_that_is_no_resume_token_is_refused(
-    paginator: Any, listing: ScriptedListing, content: Any
+@pytest.mark.parametrize("count", [None, 150])
+async def test_our_keys_with_wrong_values_are_refused(
+    paginator: Any, listing: ScriptedListing, content: Any, count: int | None
 ) -> None:
-    with pytest.raises(aiodiscovery.InvalidResumeTokenError, match="is not a resume token: "):
-        paginator.paginate(PaginationConfig={"StartingToken": encode(content)})
+    ids: Any = {} if count is None else {"exportIds": [f"export-{n}" for n in range(count)]}
+    with pytest.raises(
+        aiodiscovery.InvalidResumeTokenError, match="is not a resume token: "
+    ) as caught:
+        paginator.paginate(**ids, PaginationConfig={"StartingToken": encode(content)})
 
+    assert len(str(caught.value)) < 200
     assert listing.requests == []
 
 
@@ -113,17 +201,20 @@ async def test_base64_of_json_that_is_no_resume_token_is_refused(
     [
         ("", "empty string"),
         (7, "must be a string, or None .* not int"),
+        (0, "must be a string, or None .* not int"),
+        (False, "must be a string, or None .* not bool"),
         (b"at 4", "must be a string, or None .* not bytes"),
+        ({"nextToken": "at 4"}, "must be a string, or None .* not dict"),
         ("at 4___-3", "negative"),
-        ("at___4___3", "once"),
-        (base64.b64encode(b"[" * 100_000).decode(), "nested too deeply"),
+        ("None___-1", "negative"),
         (
             base64.b64encode(
                 b'{"nextToken": "at 4", "boto_truncate_amount": %s}' % (b"9" * 5000)
             ).decode(),
-            "too many digits",
+            "boto_truncate_amount must be a whole number",
         ),
     ],
+    ids=lambda value: ascii(value)[:40],
 )
 async def test_any_other_text_or_type_that_cannot_be_gone_on_from_is_refused(
     paginator: Any, token: Any, reason: str
@@ -132,6 +223,7 @@ async def test_any_other_text_or_type_that_cannot_be_gone_on_from_is_refused(
         paginator.paginate(PaginationConfig={"StartingToken": token})
 
     assert isinstance(caught.value, ValueError)
+    assert len(str(caught.value)) < 200
 
 
 async def test_tokens_are_written_as_botocore_writes_them(
