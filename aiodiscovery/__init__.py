@@ -16,6 +16,7 @@ from ._watching import (
     ExportWatcher,
     ImportWatcher,
     JobUpdate,
+    WatcherStatistics,
     wait_for_exports,
 )
 from .exceptions import (
@@ -58,6 +59,7 @@ __all__ = [
     "ResumableIterator",
     "WatchError",
     "WatcherClosedError",
+    "WatcherStatistics",
     "create_client",
     "describe_exports",
     "download_export",

@@ -32,6 +32,7 @@ def test_the_package_hands_out_these_names() -> None:
         "ResumableIterator",
         "WatchError",
         "WatcherClosedError",
+        "WatcherStatistics",
         "create_client",
         "describe_exports",
         "download_export",

@@ -1,7 +1,7 @@
 """How the service is called: clients, their answers and failures, and when to try again."""
 
 from .answers import answer_error
-from .backoff import Schedule
+from .backoff import Backoff, Schedule
 from .call import call, call_of
 from .client import check_client, create_client
 from .failures import (
@@ -20,6 +20,7 @@ from .text import hide_signatures, hide_signatures_in_logs, printable
 
 __all__ = [
     "CALL_ERRORS",
+    "Backoff",
     "FeatureId",
     "Schedule",
     "advise",

@@ -1,33 +1,34 @@
-"""How long to wait before asking again: a pure rule, with no clock of its own.
-
-The delays follow the rule that the newer AWS SDKs share, Smithy's:
-https://smithy.io/2.0/additional-specs/waiters.html#waiter-retries
-"""
+"""How long to wait after calls that failed: a pure rule, with no clock of its own."""
 
 import math
 from typing import NamedTuple
 
-__all__ = ["Schedule"]
+__all__ = ["Backoff", "Schedule"]
 
 
-class Schedule(NamedTuple):
-    """Delays between polls, in seconds, that double from the shortest to the longest."""
+class Backoff(NamedTuple):
+    """Exponential back-off with full jitter, in seconds.
 
-    min_delay: float
-    max_delay: float
+    The bound of the delay doubles with each failure in a row, and the delay is drawn from all that
+    is below it: https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
+    """
 
-    def delay(self, attempt: int, jitter: float) -> float:
-        """Return the delay that follows an attempt.
+    #: The bound after the first failure.
+    first: float
+    #: The bound that is not exceeded.
+    longest: float
 
-        :param attempt: how many polls were made, from 1.
-        :param jitter: where in the range of this attempt the delay lies, from 0 to 1.
+    def delay(self, failures: int, jitter: float) -> float:
+        """Return the delay that follows a failure.
+
+        :param failures: how many there were in a row, from 1.
+        :param jitter: where in the range of this failure the delay lies, from 0 to 1.
         """
-        longest = self.max_delay
-        # Compared as exponents: a high attempt would be too large for a float.
-        if attempt - 1 < math.log2(self.max_delay) - math.log2(self.min_delay):
-            longest = math.ldexp(self.min_delay, attempt - 1)
-        return self.min_delay + jitter * (longest - self.min_delay)
+        bound = self.longest
+        # Compared as exponents: a high number would be too large for a float.
+        if failures - 1 < math.log2(self.longest) - math.log2(self.first):
+            bound = math.ldexp(self.first, failures - 1)
+        return jitter * bound
 
-    def last_poll(self, deadline: float) -> float:
-        """Return when the last poll before a deadline is made."""
-        return deadline - self.min_delay
+
+Schedule = Backoff

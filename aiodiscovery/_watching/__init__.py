@@ -3,6 +3,7 @@
 from .agenda import Outage
 from .checks import check_delays
 from .jobs import ExportUpdate, JobUpdate
+from .statistics import WatcherStatistics
 from .watchers import BatchDeleteWatcher, ExportWatcher, ImportWatcher, wait_for_exports
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "ImportWatcher",
     "JobUpdate",
     "Outage",
+    "WatcherStatistics",
     "check_delays",
     "wait_for_exports",
 ]

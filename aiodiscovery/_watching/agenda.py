@@ -1,15 +1,20 @@
 """What is due when, and whether calls fail at the moment: pure, with no clock and no I/O."""
 
 import math
-from heapq import heapify, heappop, heappush
+from heapq import heapify, heappop, heappush, heapreplace
+from typing import NamedTuple, Self
 
-from .._client import Schedule
+from .._client import Backoff
 
 __all__ = ["Agenda", "Outage"]
 
 
 class Agenda:
     """What is due when, and what one call takes of it.
+
+    What comes first is decided by how late it is in proportion to its delay: of two keys that are
+    10 s late, the one that was to wait 10 s comes before the one that was to wait 100 s. What has
+    no delay comes before everything else once it is due.
 
     A key has a level. One call takes keys of one level only, and at each level half as many as at
     the one before: this is how what makes calls fail is parted from what does not.
@@ -19,9 +24,11 @@ class Agenda:
     MAX_LEVEL = 7
 
     def __init__(self) -> None:
-        self._entries: dict[str, tuple[float, int]] = {}
-        # What no longer agrees with _entries is passed over when it comes up.
-        self._heaps: list[list[tuple[float, str]]] = [[] for _ in range(self.MAX_LEVEL + 1)]
+        self._entries: dict[str, tuple[float, _Slot]] = {}
+        # One for each level and scale of delays. What no longer agrees with _entries is passed over
+        # when it comes up.
+        self._heaps: dict[_Slot, list[tuple[float, str]]] = {}
+        self._size = 0
 
     @classmethod
     def level_of(cls, most: int, size: int) -> int:
@@ -30,16 +37,22 @@ class Agenda:
             (level for level in range(cls.MAX_LEVEL) if most >> level <= size), cls.MAX_LEVEL
         )
 
-    def put(self, key: str, due: float, level: int = 0) -> None:
-        """Make a key due at a time, whenever it was due before."""
-        if self._entries.get(key) == (due, level):
+    def put(self, key: str, due: float, level: int = 0, delay: float = 0.0) -> None:
+        """Make a key due at a time, whenever it was due before.
+
+        :param delay: how long that is after it was taken before; 0 if it should have been taken
+            long ago.
+        """
+        slot = _Slot.of(level, delay)
+        if self._entries.get(key) == (due, slot):
             return
-        self._entries[key] = (due, level)
-        heap = self._heaps[level]
-        heappush(heap, (due, key))
-        if len(heap) > 2 * len(self._entries) + 64:
-            heap[:] = [(due, key) for key, (due, own) in self._entries.items() if own == level]
-            heapify(heap)
+        self._entries[key] = (due, slot)
+        self._push(key, due, slot)
+        if self._size > 2 * len(self._entries) + 64:
+            self._heaps.clear()
+            self._size = 0
+            for each, (own_due, own_slot) in self._entries.items():
+                self._push(each, own_due, own_slot)
 
     def drop(self, key: str) -> None:
         """Take a key off the agenda, if it is there."""
@@ -47,42 +60,82 @@ class Agenda:
 
     def due(self, key: str) -> float:
         """Return when a key is due; infinity if it is not on the agenda."""
-        return self._entries.get(key, (math.inf, 0))[0]
+        entry = self._entries.get(key)
+        return math.inf if entry is None else entry[0]
 
     def next_due(self) -> float:
         """Return when the next key is due; infinity where there is none."""
-        return min(map(self._next_due_at, range(len(self._heaps))))
+        return min(map(self._next_due_in, list(self._heaps)), default=math.inf)
 
     def take(self, now: float, most: int) -> list[str]:
         """Take off the agenda what one call asks for; nothing, if nothing is due.
 
-        It is filled up with what is due soonest: a call that must be made costs no more for it.
+        It is filled up with what is closest to being due, in proportion to its delay: a call that
+        must be made costs no more for it.
         """
-        level = min(range(len(self._heaps)), key=self._next_due_at)
-        if self._next_due_at(level) > now:
+        heads = [
+            (slot, due) for slot in list(self._heaps) if (due := self._next_due_in(slot)) < math.inf
+        ]
+        overdue = [(slot.lateness(due, now), slot) for slot, due in heads if due <= now]
+        if not overdue:
             return []
+        level = max(overdue)[1].level
+        queue = [(-slot.lateness(due, now), slot) for slot, due in heads if slot.level == level]
+        heapify(queue)
         taken: list[str] = []
-        while len(taken) < max(most >> level, 1) and self._next_due_at(level) < math.inf:
-            _, key = heappop(self._heaps[level])
-            del self._entries[key]
-            taken.append(key)
+        while queue and len(taken) < max(most >> level, 1):
+            slot = queue[0][1]
+            taken.append(self._pop(slot))
+            due = self._next_due_in(slot)
+            if due < math.inf:
+                heapreplace(queue, (-slot.lateness(due, now), slot))
+            else:
+                heappop(queue)
         return taken
 
-    def _next_due_at(self, level: int) -> float:
-        heap = self._heaps[level]
+    def _push(self, key: str, due: float, slot: "_Slot") -> None:
+        heappush(self._heaps.setdefault(slot, []), (due, key))
+        self._size += 1
+
+    def _pop(self, slot: "_Slot") -> str:
+        _, key = heappop(self._heaps[slot])
+        self._size -= 1
+        del self._entries[key]
+        return key
+
+    def _next_due_in(self, slot: "_Slot") -> float:
+        heap = self._heaps[slot]
         while heap:
             due, key = heap[0]
-            if self._entries.get(key) == (due, level):
+            if self._entries.get(key) == (due, slot):
                 return due
             heappop(heap)
+            self._size -= 1
         return math.inf
+
+
+class _Slot(NamedTuple):
+    """Keys of one level whose delays are about the same: the first of them is the first due."""
+
+    level: int
+    scale: int
+
+    @classmethod
+    def of(cls, level: int, delay: float) -> Self:
+        """Return the slot for a level and a delay."""
+        # Eight for each doubling. As a delay of 0 counts what is very small.
+        return cls(level, math.floor(8 * math.log2(max(delay, 1e-9))))
+
+    def lateness(self, due: float, now: float) -> float:
+        """Return how late something is, in proportion to its delay; negative if it is not due."""
+        return (now - due) / 2 ** (self.scale / 8)
 
 
 class Outage:
     """Whether calls fail at the moment, and until when none is made for it."""
 
-    def __init__(self, schedule: Schedule) -> None:
-        self._schedule = schedule
+    def __init__(self, backoff: Backoff) -> None:
+        self._backoff = backoff
         #: How many calls failed in a row.
         self.failures = 0
         self.paused_until = -math.inf
@@ -104,7 +157,7 @@ class Outage:
             self._unexplained += not explained
             self._size = size
             self._failed_at = now
-            self.paused_until = now + self._schedule.delay(self.failures, jitter)
+            self.paused_until = now + self._backoff.delay(self.failures, jitter)
 
     def note_success(self) -> None:
         """Note that a call was answered."""

@@ -6,8 +6,14 @@ from typing import Any
 __all__ = ["check_delays", "check_timeout"]
 
 
-def check_delays(min_delay: float, max_delay: float, not_found_timeout: float) -> None:
-    """Raise ValueError if a watcher cannot wait so long."""
+def check_delays(
+    min_delay: float,
+    max_delay: float,
+    not_found_timeout: float,
+    relative_delay: float = 0.01,
+    max_rate: float | None = 1.0,
+) -> None:
+    """Raise ValueError if a watcher cannot wait so long, or call so often."""
     _check_number("min_delay", min_delay)
     _check_number("max_delay", max_delay)
     _check_number("not_found_timeout", not_found_timeout)
@@ -18,6 +24,15 @@ def check_delays(min_delay: float, max_delay: float, not_found_timeout: float) -
         )
     if not_found_timeout < 0:
         raise ValueError(f"not_found_timeout must be at least 0, not {not_found_timeout!r}")
+    _check_number("relative_delay", relative_delay, "a number")
+    if not 0 <= relative_delay <= 1:
+        raise ValueError(f"relative_delay must be from 0 to 1, not {relative_delay!r}")
+    if max_rate is not None:
+        _check_number("max_rate", max_rate, "a number of calls a second, or None")
+        if not 0 < max_rate < math.inf:
+            raise ValueError(
+                f"max_rate must be greater than 0 and finite, or None, not {max_rate!r}"
+            )
 
 
 def check_timeout(timeout: float) -> None:
@@ -27,6 +42,6 @@ def check_timeout(timeout: float) -> None:
         raise ValueError(f"timeout must be at least 0 seconds, or None, not {timeout!r}")
 
 
-def _check_number(name: str, value: Any) -> None:
+def _check_number(name: str, value: Any, what: str = "a number of seconds") -> None:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or math.isnan(value):
-        raise ValueError(f"{name} must be a number of seconds, not {value!r}")
+        raise ValueError(f"{name} must be {what}, not {value!r}")

@@ -1,13 +1,15 @@
 """The service's long jobs: what it calls them, when they have ended, and how to ask for them."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterable, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from botocore.exceptions import ClientError
 
-from .._client import advise, call_of, describe_error
-from .._listing import MAX_IDS, MAX_PAGE_SIZE, describe_exports, get_paginator
+from .._client import FeatureId, advise, call_of, describe_error
+from .._listing import MAX_IDS, MAX_PAGE_SIZE, get_paginator
 from ..exceptions import (
     ExportFailedError,
     ExportNotFoundError,
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
         ImportTaskTypeDef,
     )
 
-__all__ = ["BATCH_DELETES", "EXPORTS", "IMPORTS", "ExportUpdate", "JobKind", "JobUpdate"]
+__all__ = ["BATCH_DELETES", "EXPORTS", "IMPORTS", "Answer", "ExportUpdate", "JobKind", "JobUpdate"]
 
 #: What the service describes a job with.
 Info = TypeVar("Info", bound=Mapping[str, Any])
@@ -64,6 +66,16 @@ class ExportUpdate(JobUpdate["ExportInfoTypeDef"]):
 Update = TypeVar("Update", bound=JobUpdate[Any])
 
 
+@dataclass(frozen=True, slots=True)
+class Answer(Generic[Info]):
+    """What the service says when it is asked for jobs."""
+
+    #: By id, without those that the service does not know.
+    infos: Mapping[str, Info]
+    #: What the service's clock shows, in seconds since the epoch; None if it does not say.
+    service_time: float | None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobKind(Generic[Info, Update]):
     """A kind of job, as data. A status that is neither success nor failure is not the last one."""
@@ -73,13 +85,15 @@ class JobKind(Generic[Info, Update]):
     #: Where an info has its status, and the reason of a failure.
     status_key: str
     reason_key: str
+    #: Where an info has the time of the job's start.
+    start_key: str
     #: The statuses of success, and how those of failure begin.
     succeeded: frozenset[str]
     failed: tuple[str, ...]
     #: How many of them one call can ask for.
     most: int
-    #: Asks for them; gives the infos by id, without those that the service does not know.
-    describe: "Callable[[AioBaseClient, Sequence[str]], Awaitable[Mapping[str, Info]]]"
+    #: Asks for them.
+    describe: "Callable[[AioBaseClient, Sequence[str]], Awaitable[Answer[Info]]]"
     #: What is told of a change.
     update: "Callable[[str, str, str | None, Info], Update]"
     failed_error: type[JobFailedError] = JobFailedError
@@ -98,6 +112,27 @@ class JobKind(Generic[Info, Update]):
     def has_ended(self, info: Info) -> bool:
         """Say whether a job has ended, well or not."""
         return self.status(info) in self.succeeded or self.has_failed(info)
+
+    def age(self, info: Info, service_time: float | None) -> float | None:
+        """Return for how many seconds a job has run, by the service's clocks.
+
+        None if the service does not say, or its clocks do not agree: that of the answer is behind
+        that of the job's start.
+        """
+        start = info.get(self.start_key)
+        if service_time is None or not isinstance(start, datetime) or start.tzinfo is None:
+            return None
+        age = service_time - start.timestamp()
+        return age if age >= 0 else None
+
+    async def ask(self, client: "AioBaseClient", job_ids: Sequence[str]) -> Answer[Info]:
+        """Ask the service for jobs; it is told that this is a waiter."""
+        feature_id = FeatureId("WAITER")
+        feature_id.add()
+        try:
+            return await self.describe(client, job_ids)
+        finally:
+            feature_id.remove()
 
     def name(self, job_ids: Sequence[str]) -> str:
         """Name jobs in a message that stays short."""
@@ -120,44 +155,76 @@ class JobKind(Generic[Info, Update]):
         return error
 
 
+async def _describe_exports(
+    client: "AioBaseClient", export_ids: Sequence[str]
+) -> "Answer[ExportInfoTypeDef]":
+    pages = get_paginator(client, "describe_export_tasks").paginate(
+        exportIds=list(export_ids), PaginationConfig={"PageSize": MAX_PAGE_SIZE}
+    )
+    return await _read(pages, "exportsInfo", "exportId", export_ids)
+
+
 async def _describe_imports(
     client: "AioBaseClient", task_ids: Sequence[str]
-) -> "Mapping[str, ImportTaskTypeDef]":
+) -> "Answer[ImportTaskTypeDef]":
     pages = get_paginator(client, "describe_import_tasks").paginate(
         filters=[{"name": "IMPORT_TASK_ID", "values": list(task_ids)}],
         PaginationConfig={"PageSize": MAX_PAGE_SIZE},
     )
-    found: dict[str, ImportTaskTypeDef] = {}
-    async for task in pages.items():
-        found[task.get("importTaskId", "")] = task
-    return found
+    return await _read(pages, "tasks", "importTaskId", task_ids)
+
+
+async def _read(
+    pages: AsyncIterable[Any], items_key: str, id_key: str, wanted: Sequence[str]
+) -> Answer[Any]:
+    """Read the pages of a listing, and return what is wanted of it."""
+    found: dict[str, Any] = {}
+    service_time: float | None = None
+    async for page in pages:
+        if service_time is None:
+            service_time = _read_date(page)
+        found.update((item.get(id_key), item) for item in page[items_key])
+    return Answer({each: found[each] for each in wanted if each in found}, service_time)
 
 
 async def _describe_batch_deletes(
     client: "AioBaseClient", task_ids: Sequence[str]
-) -> "Mapping[str, BatchDeleteTask]":
+) -> "Answer[BatchDeleteTask]":
     describe = call_of(client, "describe_batch_delete_configuration_task")
     found: dict[str, BatchDeleteTask] = {}
+    service_time: float | None = None
     for task_id in task_ids:
         try:
-            task = (await describe(taskId=task_id)).get("task")
+            answer = await describe(taskId=task_id)
         except ClientError as error:
             if error.response.get("Error", {}).get("Code") not in _NOT_FOUND_CODES:
                 raise
-            task = None
-        if task:
-            found[task_id] = task
-    return found
+        else:
+            service_time = _read_date(answer)
+            if task := answer.get("task"):
+                found[task_id] = task
+    return Answer(found, service_time)
+
+
+def _read_date(answer: Mapping[str, Any]) -> float | None:
+    """Return the time that the Date header of an answer says, in seconds since the epoch."""
+    header = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date", "")
+    try:
+        date = parsedate_to_datetime(header)
+    except (TypeError, ValueError):
+        return None
+    return (date if date.tzinfo is not None else date.replace(tzinfo=UTC)).timestamp()
 
 
 EXPORTS: "JobKind[ExportInfoTypeDef, ExportUpdate]" = JobKind(
     noun="export",
     status_key="exportStatus",
     reason_key="statusMessage",
+    start_key="exportRequestTime",
     succeeded=frozenset({"SUCCEEDED"}),
     failed=("FAILED",),
     most=MAX_IDS,
-    describe=describe_exports,
+    describe=_describe_exports,
     update=ExportUpdate,
     failed_error=ExportFailedError,
     not_found_error=ExportNotFoundError,
@@ -168,6 +235,7 @@ IMPORTS: "JobKind[ImportTaskTypeDef, JobUpdate[ImportTaskTypeDef]]" = JobKind(
     noun="import task",
     status_key="status",
     reason_key="status",  # it has no message
+    start_key="importRequestTime",
     succeeded=frozenset({"IMPORT_COMPLETE", "IMPORT_COMPLETE_WITH_ERRORS"}),
     # Who waits for an import whose data is deleted meanwhile waits in vain.
     failed=("IMPORT_FAILED", "DELETE_COMPLETE", "DELETE_FAILED", "INTERNAL_ERROR"),
@@ -180,6 +248,7 @@ BATCH_DELETES: "JobKind[BatchDeleteTask, JobUpdate[BatchDeleteTask]]" = JobKind(
     noun="batch-delete task",
     status_key="status",
     reason_key="status",
+    start_key="startTime",
     succeeded=frozenset({"COMPLETED"}),
     failed=("FAILED",),
     most=1,

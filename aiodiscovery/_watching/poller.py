@@ -9,16 +9,14 @@ import logging
 import math
 import random
 from collections import deque
-from collections.abc import Callable, Coroutine, Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any, Generic
 
 import anyio
 
 from .._client import (
     CALL_ERRORS,
-    FeatureId,
-    Schedule,
+    Backoff,
     concerns_the_request,
     describe_error,
     is_of_credentials,
@@ -28,12 +26,15 @@ from .._client import (
 )
 from ..exceptions import WatchError
 from .agenda import Agenda, Outage
-from .jobs import Info, JobKind
+from .interest import Interest, Job
+from .jobs import Answer, Info, JobKind
+from .schedule import RateLimit, Schedule
+from .statistics import Trouble, WatcherStatistics
 
 if TYPE_CHECKING:
     from aiobotocore.client import AioBaseClient
 
-__all__ = ["Interest", "Poller", "Trouble"]
+__all__ = ["Poller"]
 
 logger = logging.getLogger("aiodiscovery")
 
@@ -41,71 +42,6 @@ logger = logging.getLogger("aiodiscovery")
 #: For how many seconds there may be no credentials before that counts as final. Roles and metadata
 #: services have outages, too.
 _CREDENTIALS_TIMEOUT = 3600.0
-
-
-class Interest(Protocol):
-    """Somebody's interest in some jobs: what is wanted, and who hears of it."""
-
-    #: The jobs that are wanted.
-    job_ids: tuple[str, ...]
-    #: Until when they are wanted, on the event loop's clock; infinity if for ever. The last poll
-    #: is made just before.
-    deadline: float
-
-    def see(self, job_id: str, info: Any, /) -> None:
-        """Hear of a job's state."""
-
-    def miss(self, job_id: str, /) -> None:
-        """Hear that there is no such job."""
-
-    def refuse(self, job_id: str, failure: Callable[[], WatchError], /) -> None:
-        """Hear that the service cannot be asked for a job."""
-
-    def fail(self, failure: Callable[[], WatchError], /) -> None:
-        """Hear that nothing more will come."""
-
-
-class Tasks(Protocol):
-    """Where tasks are started: a task group, or what is like one."""
-
-    def start_soon(
-        self, func: Callable[..., Coroutine[Any, Any, Any]], /, *args: Any, name: str | None = None
-    ) -> object:
-        """Start a task."""
-
-
-class Trouble(NamedTuple):
-    """That calls fail: for how many seconds, and with what."""
-
-    seconds: float
-    error: Exception
-
-
-@dataclass(slots=True, eq=False)
-class _Job(Generic[Info]):
-    """What is known of a job that somebody wants."""
-
-    id: str
-    #: When its own schedule has it polled next.
-    due: float
-    interests: set[Interest] = field(default_factory=set)
-    info: Info | None = None
-    #: How many polls its own schedule has asked for.
-    attempt: int = 0
-    #: How many polls of it failed in a row, since when, when the last one did, and with what.
-    failures: int = 0
-    failing_since: float = math.inf
-    failed_at: float = math.inf
-    error: Exception | None = None
-    #: How small a call for it has to be, see Agenda.
-    level: int = 0
-    #: When it was asked for, and when that was answered, last.
-    asked_at: float = -math.inf
-    looked_at: float = -math.inf
-    left_at: float = -math.inf
-    in_flight: bool = False
-    #: Since when the service does not know it.
-    missing_since: float | None = None
 
 
 class Poller(Generic[Info]):
@@ -120,6 +56,7 @@ class Poller(Generic[Info]):
         kind: JobKind[Info, Any],
         schedule: Schedule,
         *,
+        max_rate: float | None,
         max_concurrency: int,
         not_found_timeout: float,
         crashed: Callable[[BaseException], None],
@@ -127,6 +64,10 @@ class Poller(Generic[Info]):
         self._client = client
         self._kind = kind
         self._schedule = schedule
+        self._backoff = Backoff(schedule.min_delay, schedule.max_delay)
+        # One draw for all keeps rounds together, and other watchers' rounds do not keep step.
+        self._jitter = random.random()  # noqa: S311  # nothing to guess
+        self._rate_limit = RateLimit(max_rate)
         self._max_concurrency = max_concurrency
         self._not_found_timeout = not_found_timeout
         self._crashed = crashed
@@ -135,23 +76,27 @@ class Poller(Generic[Info]):
         self._interests: dict[Interest, float] = {}
         # Filled from any thread.
         self._no_more: deque[Interest] = deque()
-        self._jobs: dict[str, _Job[Info]] = {}
+        self._jobs: dict[str, Job[Info]] = {}
         # Wanted no more, since not long ago.
-        self._left: dict[str, _Job[Info]] = {}
+        self._left: dict[str, Job[Info]] = {}
         self._agenda = Agenda()
-        self._calls = 0
-        self._outage = Outage(schedule)
+        #: How many calls are under way, and how many were made and failed.
+        self._calls = self._made = self._failed = 0
+        self._outage = Outage(self._backoff)
         self._succeeded_at = -math.inf
-        # Since when calls fail, whatever they ask for.
+        # Since when calls fail, whatever they ask for, and what the last one that failed raised.
         self._failing_since = math.inf
         self._error: Exception | None = None
 
-    def start(self, tasks: Tasks, name: str) -> None:
-        """Ask in tasks beside the caller's, until they are cancelled."""
-        self._tasks = tasks
+    def start(self, start_soon: Callable[..., object], name: str) -> None:
+        """Ask in tasks beside the caller's, until they are cancelled.
+
+        :param start_soon: starts one, as a task group does.
+        """
+        self._start_soon = start_soon
         self._wake = anyio.Event()
         self._call_ended = anyio.Event()
-        tasks.start_soon(self._run, self._poll, name=name)
+        start_soon(self._run, self._poll, name=name)
 
     # What is wanted
 
@@ -164,24 +109,20 @@ class Poller(Generic[Info]):
         for job_id in interest.job_ids:
             job = self._jobs.get(job_id) or self._left.pop(job_id, None)
             if job is None:
-                job = _Job(job_id, due=now)
+                job = Job(job_id, due=now)
             self._jobs[job_id] = job
             job.interests.add(interest)
             if job.info is not None:
                 interest.see(job_id, job.info)
             if job.in_flight:
                 continue
-            due = self._agenda.due(job_id)
             if now - job.looked_at >= self._schedule.min_delay:
-                due = now
-            else:
-                # What is known from just now is as good as what a poll would say.
-                if job.due < interest.deadline:
-                    due = min(due, max(job.due, now))
-                if now < last_poll:
-                    due = min(due, last_poll)
-            if due < math.inf:
-                self._agenda.put(job_id, due, job.level)
+                self._agenda.put(job_id, now, job.level)
+                continue
+            # What is known from just now is as good as what a poll would say.
+            due = self._schedule.or_last_poll(job.due, now, (interest.deadline,))
+            if due < self._agenda.due(job_id):
+                self._put_on_agenda(job, job.due, job.delay, now)
         # For a last poll the service is asked even while calls fail.
         self._outage.paused_until = min(self._outage.paused_until, max(last_poll, now))
         self._wake.set()
@@ -202,7 +143,7 @@ class Poller(Generic[Info]):
                 job.left_at = now
                 self._left[job_id] = job
             elif self._agenda.due(job_id) == last_poll:
-                self._put_on_agenda(job, job.due, now)
+                self._put_on_agenda(job, job.due, job.delay, now)
         if not self._jobs:
             self._wake.set()
 
@@ -219,7 +160,7 @@ class Poller(Generic[Info]):
     def trouble(self, interest: Interest) -> Trouble | None:
         """Return why an interest hears nothing, where calls fail for what it wants."""
         now = anyio.current_time()
-        if self._error is not None:
+        if self._error is not None and self._failing_since < math.inf:
             return Trouble(now - self._failing_since, self._error)
         for job in self._jobs_of(interest):
             if job.error is not None:
@@ -250,7 +191,7 @@ class Poller(Generic[Info]):
         while any(job.in_flight for job in missed):
             await self._call_ended.wait()
 
-    def _jobs_of(self, interest: Interest) -> list[_Job[Info]]:
+    def _jobs_of(self, interest: Interest) -> list[Job[Info]]:
         return [
             job
             for job_id in interest.job_ids
@@ -261,7 +202,7 @@ class Poller(Generic[Info]):
         while self._no_more:
             self.release(self._no_more.popleft())
 
-    def _forget(self, job: _Job[Info]) -> None:
+    def _forget(self, job: Job[Info]) -> None:
         del self._jobs[job.id]
         self._agenda.drop(job.id)
 
@@ -271,6 +212,19 @@ class Poller(Generic[Info]):
             if now - job.left_at < self._schedule.min_delay:
                 break
             del self._left[job.id]
+
+    def statistics(self) -> WatcherStatistics:
+        """Return how it is doing."""
+        self._release_now()
+        next_due = self._agenda.next_due()
+        return WatcherStatistics(
+            calls=self._made,
+            failed_calls=self._failed,
+            watched_jobs=len(self._jobs),
+            failing_since=self._failing_since if self._failing_since < math.inf else None,
+            last_error=self._error,
+            next_call=max(next_due, self._free_at()) if next_due < math.inf else None,
+        )
 
     # When to ask
 
@@ -308,52 +262,55 @@ class Poller(Generic[Info]):
         outage = self._outage
         # While calls fail, one at a time finds out whether that is over.
         while self._calls < (1 if outage.failures else self._max_concurrency):
-            if now < outage.paused_until:
-                return max(outage.paused_until, self._agenda.next_due())
+            free_at = self._free_at()
+            if now < free_at:
+                return max(free_at, self._agenda.next_due())
             taken = self._agenda.take(now, outage.most(self._kind.most))
             if not taken:
                 return self._agenda.next_due()
             self._start_call([self._jobs[job_id] for job_id in taken], now)
         return math.inf  # until a call has ended
 
-    def _start_call(self, jobs: list[_Job[Info]], now: float) -> None:
+    def _start_call(self, jobs: list[Job[Info]], now: float) -> None:
         for job in jobs:
             job.in_flight = True
             job.asked_at = now
         self._calls += 1
-        self._tasks.start_soon(self._run, self._look, jobs, now)
+        self._rate_limit.note_call(now)
+        self._start_soon(self._run, self._look, jobs, now)
 
-    def _put_on_agenda(self, job: _Job[Info], due: float, now: float) -> None:
+    def _free_at(self) -> float:
+        return max(self._outage.paused_until, self._rate_limit.free_at())
+
+    def _put_on_agenda(self, job: Job[Info], due: float, delay: float, now: float) -> None:
+        """Make a job due at a time, a delay after the look before, or at a time that matters more.
+
+        That is when its not being found becomes final, or the last poll before a deadline.
+        """
+        sooner = due
         if job.missing_since is not None:
-            due = min(due, max(now, job.missing_since + self._not_found_timeout))
-        due = self._or_last_poll(due, now, job.interests)
+            sooner = min(sooner, max(now, job.missing_since + self._not_found_timeout))
+        sooner = self._schedule.or_last_poll(sooner, now, (each.deadline for each in job.interests))
         # Past the last deadline nobody waits for it any more.
-        if due < max(each.deadline for each in job.interests):
-            self._agenda.put(job.id, due, job.level)
-
-    def _or_last_poll(self, due: float, now: float, interests: Iterable[Interest]) -> float:
-        """Return when something is due, or a last poll before a deadline if that comes earlier."""
-        for interest in interests:
-            last_poll = self._schedule.last_poll(interest.deadline)
-            if now < last_poll < due:
-                due = last_poll
-        return due
+        if sooner < max(each.deadline for each in job.interests):
+            self._agenda.put(job.id, sooner, job.level, delay if sooner == due else 0.0)
 
     # What the service says
 
-    async def _look(self, jobs: list[_Job[Info]], started: float) -> None:
+    async def _look(self, jobs: list[Job[Info]], started: float) -> None:
         """Ask for some jobs, as many as a call can ask for, and tell who wants them."""
         error: Exception
         try:
             # Some may have been left since they were taken off the agenda.
             self._release_now()
             watched = self._still_watched(jobs)
-            infos = await self._describe([each.id for each in watched]) if watched else {}
+            if watched:
+                self._made += 1
+                answer = await self._kind.ask(self._client, [job.id for job in watched])
+                self._take_in(watched, started, answer)
         except CALL_ERRORS as caught:
             error = caught
         else:
-            if watched:
-                self._take_in(watched, infos)
             return
         finally:
             for job in jobs:
@@ -362,6 +319,8 @@ class Poller(Generic[Info]):
             self._wake.set()
             self._call_ended.set()
             self._call_ended = anyio.Event()
+        self._failed += 1
+        self._error = error
         if concerns_the_request(error):
             self._part(jobs, started, error)
         elif may_pass(error):
@@ -369,43 +328,30 @@ class Poller(Generic[Info]):
         else:
             self._give_up(jobs, started, error)
 
-    async def _describe(self, job_ids: list[str]) -> Mapping[str, Info]:
-        feature_id = FeatureId("WAITER")
-        feature_id.add()
-        try:
-            return await self._kind.describe(self._client, job_ids)
-        finally:
-            feature_id.remove()
-
-    def _take_in(self, jobs: list[_Job[Info]], infos: Mapping[str, Info]) -> None:
+    def _take_in(self, jobs: list[Job[Info]], started: float, answer: Answer[Info]) -> None:
         now = anyio.current_time()
         self._succeeded_at = now
-        self._failing_since, self._error = math.inf, None
+        self._failing_since = math.inf
         self._outage.note_success()
         logger.debug(
-            "asked for %d %ss, the service knows %d", len(jobs), self._kind.noun, len(infos)
+            "asked for %d %ss, the service knows %d", len(jobs), self._kind.noun, len(answer.infos)
         )
-        # One draw for all of them keeps the jobs of a call together in the next one.
-        jitter = random.random()  # noqa: S311  # nothing to guess
         for job in self._still_watched(jobs):
-            if job.due <= now:
-                job.attempt += 1  # a look that came earlier only begins its delay anew
-            job.due = now + self._schedule.delay(job.attempt, jitter)
-            job.looked_at = now
-            job.failures, job.level = 0, 0
-            job.failing_since, job.failed_at, job.error = math.inf, math.inf, None
-            info = infos.get(job.id)
+            info = answer.infos.get(job.id)
+            age = None if info is None else self._kind.age(info, answer.service_time)
+            job.note_age(age or 0.0, now)
+            job.note_answer(started, self._schedule.delay(now - job.begun, self._jitter))
             if info is None:
                 self._note_missing(job, now)
             else:
                 self._note_info(job, info)
             if job.id in self._jobs:
-                self._put_on_agenda(job, job.due, now)
+                self._put_on_agenda(job, job.due, job.delay, now)
 
-    def _still_watched(self, jobs: list[_Job[Info]]) -> list[_Job[Info]]:
+    def _still_watched(self, jobs: list[Job[Info]]) -> list[Job[Info]]:
         return [each for each in jobs if self._jobs.get(each.id) is each]
 
-    def _note_info(self, job: _Job[Info], info: Info) -> None:
+    def _note_info(self, job: Job[Info], info: Info) -> None:
         kind = self._kind
         known = None if job.info is None else kind.status(job.info)
         job.missing_since = None
@@ -418,7 +364,7 @@ class Poller(Generic[Info]):
         if kind.has_ended(info):
             self._forget(job)
 
-    def _note_missing(self, job: _Job[Info], now: float) -> None:
+    def _note_missing(self, job: Job[Info], now: float) -> None:
         if job.missing_since is None:
             job.missing_since = now
             logger.info("the service does not know %s %s yet", self._kind.noun, job.id)
@@ -427,7 +373,7 @@ class Poller(Generic[Info]):
                 interest.miss(job.id)
             self._forget(job)
 
-    def _back_off(self, jobs: list[_Job[Info]], started: float, error: Exception) -> None:
+    def _back_off(self, jobs: list[Job[Info]], started: float, error: Exception) -> None:
         """Ask for the jobs again later, and for others too unless it is these that fail."""
         now = anyio.current_time()
         jitter = random.random()  # noqa: S311  # nothing to guess
@@ -435,8 +381,10 @@ class Poller(Generic[Info]):
             outage = self._outage
             explained = is_throttling(error)
             outage.note_failure(started, now, jitter, size=len(jobs), explained=explained)
-            outage.paused_until = self._or_last_poll(outage.paused_until, now, self._interests)
-            self._failing_since, self._error = min(self._failing_since, now), error
+            outage.paused_until = self._schedule.or_last_poll(
+                outage.paused_until, now, (each.deadline for each in self._interests)
+            )
+            self._failing_since = min(self._failing_since, now)
             if now - self._failing_since >= self._patience(error):
                 self._give_up(jobs, started, error)
                 return
@@ -455,7 +403,8 @@ class Poller(Generic[Info]):
                 job.level, job.failures = smaller, 1
             job.failing_since, job.failed_at = min(job.failing_since, now), now
             job.error = error
-            self._put_on_agenda(job, now + self._schedule.delay(job.failures, jitter), now)
+            due = now + self._backoff.delay(job.failures, jitter)
+            self._put_on_agenda(job, due, self._schedule.min_delay, now)
 
     def _patience(self, error: Exception) -> float:
         """Return for how many seconds an error may go on before it counts as final."""
@@ -463,7 +412,7 @@ class Poller(Generic[Info]):
             return self._not_found_timeout
         return _CREDENTIALS_TIMEOUT if is_of_credentials(error) else math.inf
 
-    def _part(self, jobs: list[_Job[Info]], started: float, error: Exception) -> None:
+    def _part(self, jobs: list[Job[Info]], started: float, error: Exception) -> None:
         """Find out by halving which of the jobs the service does not want to be asked for."""
         now = anyio.current_time()
         watched = self._still_watched(jobs)
@@ -480,9 +429,9 @@ class Poller(Generic[Info]):
         smaller = Agenda.level_of(self._kind.most, len(jobs) // 2)
         for job in watched:
             job.level = max(job.level, smaller)
-            self._put_on_agenda(job, now, now)
+            self._put_on_agenda(job, now, 0.0, now)
 
-    def _refuse(self, job: _Job[Info], started: float, error: Exception) -> None:
+    def _refuse(self, job: Job[Info], started: float, error: Exception) -> None:
         """End the interests in a job that there were when the call was made."""
         logger.info("asking for %s %s is refused", self._kind.noun, job.id)
         for interest in [each for each in job.interests if self._interests[each] <= started]:
@@ -490,13 +439,13 @@ class Poller(Generic[Info]):
             job.interests.discard(interest)
         if job.interests:
             now = anyio.current_time()
-            self._put_on_agenda(job, now, now)
+            self._put_on_agenda(job, now, 0.0, now)
         else:
             self._forget(job)
 
-    def _give_up(self, jobs: list[_Job[Info]], started: float, error: Exception) -> None:
+    def _give_up(self, jobs: list[Job[Info]], started: float, error: Exception) -> None:
         """End every interest that there was when the call was made."""
         self.fail(lambda: self._kind.polling_error(error), since=started)
         now = anyio.current_time()
         for job in self._still_watched(jobs):
-            self._put_on_agenda(job, now, now)
+            self._put_on_agenda(job, now, 0.0, now)

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self
 import anyio
 
 from .._asynctools import Background, PlainAsyncGenerator
-from .._client import Schedule, advise, check_client, describe_error
+from .._client import advise, check_client, describe_error
 from .._listing import check_count, check_ids
 from ..exceptions import WatcherClosedError
 from .checks import check_delays, check_timeout
 from .jobs import Info, JobKind, Update
 from .poller import Poller
+from .schedule import Schedule
+from .statistics import WatcherStatistics
 from .subscription import Subscription
 
 if TYPE_CHECKING:
@@ -37,20 +39,23 @@ class JobWatcher(Generic[Info, Update]):
         self,
         client: "AioBaseClient",
         *,
-        min_delay: float = 2.0,
-        max_delay: float = 120.0,
+        min_delay: float = 10.0,
+        max_delay: float = 300.0,
+        relative_delay: float = 0.01,
+        max_rate: float | None = 1.0,
         max_concurrency: int = 4,
         not_found_timeout: float = 60.0,
     ) -> None:
         check_client(client)
-        check_delays(min_delay, max_delay, not_found_timeout)
+        check_delays(min_delay, max_delay, not_found_timeout, relative_delay, max_rate)
         check_count("max_concurrency", max_concurrency)
         self._background = Background("a watcher")
         self._crash: BaseException | None = None
         self._poller: Poller[Info] = Poller(
             client,
             self._kind,
-            Schedule(min_delay, max_delay),
+            Schedule(min_delay, max_delay, relative_delay),
+            max_rate=max_rate,
             max_concurrency=max_concurrency,
             not_found_timeout=not_found_timeout,
             crashed=self._note_crash,
@@ -58,7 +63,7 @@ class JobWatcher(Generic[Info, Update]):
 
     async def __aenter__(self) -> Self:
         await self._background.__aenter__()
-        self._poller.start(self._background, name=f"aiodiscovery.{type(self).__name__}")
+        self._poller.start(self._background.start_soon, name=f"aiodiscovery.{type(self).__name__}")
         return self
 
     async def __aexit__(
@@ -148,6 +153,10 @@ class JobWatcher(Generic[Info, Update]):
         """
         subscription = self._prepare(job_ids, None, of_updates=True)
         return _Updates(subscription, self._subscribe, self._poller, self._background.check_loop)
+
+    def statistics(self) -> WatcherStatistics:
+        """Return how the watcher is doing: the calls it makes, and whether they are answered."""
+        return self._poller.statistics()
 
     def _prepare(
         self,

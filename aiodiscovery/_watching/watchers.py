@@ -27,11 +27,15 @@ class ExportWatcher(JobWatcher["ExportInfoTypeDef", ExportUpdate]):
         async with aiodiscovery.ExportWatcher(client) as watcher:
             info = await watcher.wait("export-123", timeout=3600)
 
-    One call asks for up to 100 exports, whoever waits for them. Each export is polled at once and
-    then by `Smithy's rule <https://smithy.io/2.0/additional-specs/waiters.html#waiter-retries>`_:
-    after delays between ``min_delay`` and a bound that doubles up to ``max_delay``. A call that is
-    made anyway is filled up with the exports that are due soonest. What passes (throttling, 5xx,
-    broken connections) is logged, backed off from and tried again until it is over.
+    With the defaults, an end is seen within 10 seconds, or within 1 % of the time the export has
+    run, whichever is longer, and never with more than ten calls in any ten seconds.
+
+    One call asks for up to 100 exports, whoever waits for them. Each export is polled at once, then
+    after delays that are a fraction of its age, between ``min_delay`` and ``max_delay``, and a last
+    time just before a deadline. The age counts from when the export was requested, on the service's
+    clock. A call that is made anyway is filled up with the exports that would be due next. Calls
+    that fail but may succeed later (throttling, 5xx, broken connections) are logged, and made again
+    after delays that double from ``min_delay`` up to ``max_delay``, with full jitter.
 
     Nothing is polled that nobody waits for. Leaving the block ends every wait with
     :exc:`WatcherClosedError`; an exception from the block leaves it as it is. A watcher belongs to
@@ -40,6 +44,11 @@ class ExportWatcher(JobWatcher["ExportInfoTypeDef", ExportUpdate]):
     :param client: an aiobotocore client for ``discovery``.
     :param min_delay: the shortest time between two polls of an export, in seconds.
     :param max_delay: the longest, in seconds.
+    :param relative_delay: the time between two polls in proportion to the export's age, from 0 to
+        1: 0.01 is 1 %.
+    :param max_rate: how many calls to make a second, at most; None for any number. It holds for ten
+        seconds' worth of calls in any ten seconds. Exports that it holds up are polled in the order
+        of how late they are, in proportion to the delay that they should have.
     :param max_concurrency: how many calls may be made at the same time.
     :param not_found_timeout: for how many seconds the service may not know an export before that
         counts as final. An export that was just started may be missing for a moment.
@@ -81,8 +90,10 @@ async def wait_for_exports(
     timeout: float | None = None,  # noqa: ASYNC109  # a last poll precedes it
     raise_on_failure: bool = True,
     *,
-    min_delay: float = 2.0,
-    max_delay: float = 120.0,
+    min_delay: float = 10.0,
+    max_delay: float = 300.0,
+    relative_delay: float = 0.01,
+    max_rate: float | None = 1.0,
     max_concurrency: int = 4,
     not_found_timeout: float = 60.0,
 ) -> "dict[str, ExportInfoTypeDef]":
@@ -96,6 +107,8 @@ async def wait_for_exports(
         client,
         min_delay=min_delay,
         max_delay=max_delay,
+        relative_delay=relative_delay,
+        max_rate=max_rate,
         max_concurrency=max_concurrency,
         not_found_timeout=not_found_timeout,
     ) as watcher:

@@ -8,6 +8,7 @@ import json
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
+from email.utils import formatdate
 from functools import partial
 from types import SimpleNamespace
 from typing import Any, NamedTuple
@@ -77,8 +78,9 @@ class VirtualService:
             raise ConnectionClosedError(endpoint_url="virtual") from None
         finally:
             self._running -= 1
+        headers = {"date": formatdate(EPOCH + anyio.current_time(), usegmt=True)}
         return SimpleNamespace(status_code=status), answer | {
-            "ResponseMetadata": {"HTTPStatusCode": status}
+            "ResponseMetadata": {"HTTPStatusCode": status, "HTTPHeaders": headers}
         }
 
 

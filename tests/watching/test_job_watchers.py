@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.anyio
 
 # Delays short enough for a test, in which no time decides.
-FAST: dict[str, Any] = {"min_delay": 0.02, "max_delay": 0.2}
+FAST: dict[str, Any] = {"min_delay": 0.02, "max_delay": 0.2, "max_rate": None}
 
 
 class Kind(NamedTuple):

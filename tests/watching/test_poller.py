@@ -9,9 +9,9 @@ import pytest
 from support.virtual import VirtualService, fail_until, run_virtual, service_error
 
 import aiodiscovery
-from aiodiscovery._client import Schedule
 from aiodiscovery._watching.jobs import EXPORTS
 from aiodiscovery._watching.poller import Poller
+from aiodiscovery._watching.schedule import Schedule
 from aiodiscovery._watching.subscription import Subscription
 
 pytestmark = pytest.mark.usefixtures("longest_delays")
@@ -52,13 +52,14 @@ def run_poller(
         poller: Poller[Any] = Poller(
             client,
             EXPORTS,
-            Schedule(10, 10),
+            Schedule(10, 10, 0),
+            max_rate=None,
             max_concurrency=4,
             not_found_timeout=60,
             crashed=crashed,
         )
         async with anyio.create_task_group() as tasks:
-            poller.start(tasks, "poller")
+            poller.start(tasks.start_soon, "poller")
             await scenario(poller, virtual)
             tasks.cancel_scope.cancel()
 
@@ -116,7 +117,7 @@ def test_an_interest_has_a_last_poll_before_its_deadline_and_none_after() -> Non
         poller.want(Listener(virtual.add_export(), deadline=35))
         await anyio.sleep(99)
 
-    assert [call.time for call in run_poller(scenario).calls] == [0, 10, 20, 25]
+    assert [call.time for call in run_poller(scenario).calls] == [0, 10, 20, 30, 33]
 
 
 def test_an_interest_hears_that_a_job_is_not_known() -> None:

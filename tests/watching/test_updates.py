@@ -40,7 +40,7 @@ def test_updates_give_the_first_status_and_every_change_and_end() -> None:
 def test_a_slow_consumer_gets_the_newest_state_of_each_export() -> None:
     async def scenario(client: Any, virtual: VirtualService) -> None:
         export_id, other = virtual.add_export(), virtual.add_export(duration=10)
-        async with ExportWatcher(client, max_delay=4) as watcher:
+        async with ExportWatcher(client, min_delay=4) as watcher:
             updates = watcher.updates([export_id, other])
             first = {(await anext(updates)).status, (await anext(updates)).status}
             for status in ("ON_HOLD", "RESTARTED", "SUCCEEDED"):
@@ -60,7 +60,7 @@ def test_a_slow_consumer_gets_the_newest_state_of_each_export() -> None:
 def test_a_change_that_was_taken_back_unseen_is_none() -> None:
     async def scenario(client: Any, virtual: VirtualService) -> None:
         export_id = virtual.add_export(status="ON_HOLD")
-        async with ExportWatcher(client, max_delay=4) as watcher:
+        async with ExportWatcher(client, min_delay=4) as watcher:
             updates = watcher.updates([export_id])
             await anext(updates)
             for status in ("RESTARTED", "ON_HOLD"):

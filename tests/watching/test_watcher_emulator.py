@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from types_aiobotocore_discovery.client import ApplicationDiscoveryServiceClient as Client
 
 # Delays short enough for a test, in which no time decides.
-FAST: dict[str, Any] = {"min_delay": 0.02, "max_delay": 0.2}
+FAST: dict[str, Any] = {"min_delay": 0.02, "max_delay": 0.2, "max_rate": None}
 
 
 @pytest.fixture
@@ -124,7 +124,7 @@ async def test_a_thousand_exports_cost_a_hundredth_of_the_calls_of_one_waiter_ea
         async with (
             aiodiscovery.create_client(session=session, **emulator.client_kwargs) as client,
             # The delay does not vary, as in a waiter of botocore's.
-            ExportWatcher(client, min_delay=0.1, max_delay=0.1) as watcher,
+            ExportWatcher(client, min_delay=0.1, max_delay=0.1, max_rate=None) as watcher,
             anyio.create_task_group() as tasks,
         ):
             tasks.start_soon(watcher.wait_all, ids)
