@@ -8,7 +8,7 @@ from typing import Any, Generic, Protocol
 from ..exceptions import WatchError
 from .jobs import Info
 
-__all__ = ["Interest", "Job"]
+__all__ = ["Interest", "Job", "LeftJobs"]
 
 
 class Interest(Protocol):
@@ -55,7 +55,6 @@ class Job(Generic[Info]):
     #: When it was asked for last, and when it was asked for last so that it was answered.
     asked_at: float = -math.inf
     looked_at: float = -math.inf
-    left_at: float = -math.inf
     in_flight: bool = False
     #: Since when the service does not know it.
     missing_since: float | None = None
@@ -72,3 +71,28 @@ class Job(Generic[Info]):
         self.due = started + delay
         self.failures, self.level = 0, 0
         self.failing_since, self.failed_at, self.error = math.inf, math.inf, None
+
+
+class LeftJobs(Generic[Info]):
+    """Jobs that nobody wants any more, for a while.
+
+    :param keep: for how many seconds they are kept.
+    """
+
+    def __init__(self, keep: float) -> None:
+        self._keep = keep
+        # In the order in which they were left.
+        self._jobs: dict[str, tuple[float, Job[Info]]] = {}
+
+    def put(self, job: Job[Info], now: float) -> None:
+        """Keep a job that was just left."""
+        self._jobs[job.id] = now, job
+
+    def take(self, job_id: str, now: float) -> Job[Info] | None:
+        """Give back a job, if it is still here."""
+        while self._jobs:
+            left_at, left = next(iter(self._jobs.values()))
+            if now - left_at < self._keep:
+                break
+            del self._jobs[left.id]
+        return self._jobs.pop(job_id, (0.0, None))[1]

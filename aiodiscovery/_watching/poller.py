@@ -26,7 +26,7 @@ from .._client import (
 )
 from ..exceptions import WatchError
 from .agenda import Agenda, Outage
-from .interest import Interest, Job
+from .interest import Interest, Job, LeftJobs
 from .jobs import Answer, Info, JobKind
 from .schedule import RateLimit, Schedule
 from .statistics import Trouble, WatcherStatistics
@@ -77,8 +77,8 @@ class Poller(Generic[Info]):
         # Filled from any thread.
         self._no_more: deque[Interest] = deque()
         self._jobs: dict[str, Job[Info]] = {}
-        # Wanted no more, since not long ago.
-        self._left: dict[str, Job[Info]] = {}
+        # Who comes back at once has a job polled no more often for that.
+        self._left = LeftJobs[Info](schedule.min_delay)
         self._agenda = Agenda()
         #: How many calls are under way, and how many were made and failed.
         self._calls = self._made = self._failed = 0
@@ -105,11 +105,8 @@ class Poller(Generic[Info]):
         now = anyio.current_time()
         last_poll = self._schedule.last_poll(interest.deadline)
         self._interests[interest] = now
-        self._forget_the_left(now)
         for job_id in interest.job_ids:
-            job = self._jobs.get(job_id) or self._left.pop(job_id, None)
-            if job is None:
-                job = Job(job_id, due=now)
+            job = self._jobs.get(job_id) or self._left.take(job_id, now) or Job(job_id, due=now)
             self._jobs[job_id] = job
             job.interests.add(interest)
             if job.info is not None:
@@ -139,9 +136,7 @@ class Poller(Generic[Info]):
             job.interests.discard(interest)
             if not job.interests:
                 self._forget(job)
-                # Who comes back at once has it polled no more often for that.
-                job.left_at = now
-                self._left[job_id] = job
+                self._left.put(job, now)
             elif self._agenda.due(job_id) == last_poll:
                 self._put_on_agenda(job, job.due, job.delay, now)
         if not self._jobs:
@@ -178,16 +173,17 @@ class Poller(Generic[Info]):
         due: the machine slept, or a debugger held it.
         """
         last_poll = self._schedule.last_poll(interest.deadline)
-        now = anyio.current_time()
         missed = [
             job for job in self._jobs_of(interest) if job.in_flight or job.asked_at < last_poll
         ]
         idle = [job for job in missed if not job.in_flight]
         for start in range(0, len(idle), self._kind.most):
-            jobs = idle[start : start + self._kind.most]
+            await anyio.sleep_until(self._rate_limit.free_at())
+            jobs = [job for job in idle[start : start + self._kind.most] if not job.in_flight]
             for job in jobs:
                 self._agenda.drop(job.id)
-            self._start_call(jobs, now)
+            if jobs:
+                self._start_call(jobs, anyio.current_time())
         while any(job.in_flight for job in missed):
             await self._call_ended.wait()
 
@@ -205,13 +201,6 @@ class Poller(Generic[Info]):
     def _forget(self, job: Job[Info]) -> None:
         del self._jobs[job.id]
         self._agenda.drop(job.id)
-
-    def _forget_the_left(self, now: float) -> None:
-        while self._left:
-            job = next(iter(self._left.values()))
-            if now - job.left_at < self._schedule.min_delay:
-                break
-            del self._left[job.id]
 
     def statistics(self) -> WatcherStatistics:
         """Return how it is doing."""
