@@ -5,6 +5,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -107,27 +108,33 @@ OPTIONS = (
 def run(options: Mapping[str, Any]) -> int:
     """Run an emulator until the process is interrupted or terminated.
 
+    A signal that the process was started to ignore, as a shell does for what runs in the
+    background, stays ignored.
+
     :param options: what ``Emulator`` takes.
     :return: the exit status.
+    :raises BrokenPipeError: if nobody reads what it prints.
     """
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
-    try:
-        with Emulator(**options) as emulator:
-            _say(
-                f"AWS Application Discovery Service emulator at {emulator.endpoint_url}\n"
-                "Call it with the AWS CLI:\n"
-                f"  AWS_ACCESS_KEY_ID={ACCESS_KEY_ID} AWS_SECRET_ACCESS_KEY={SECRET_ACCESS_KEY} "
-                f"aws discovery describe-export-tasks --endpoint-url {emulator.endpoint_url} "
-                f"--region {REGION}\n"
-                "Stop it with Ctrl-C."
-            )
-            stop.wait()
-    except OSError as error:
-        reason = error.strerror or error
-        sys.stderr.write(f"Cannot listen on {options['host']} port {options['port']}: {reason}\n")
-        return 1
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, lambda *_: stop.set())
+    with ExitStack() as stack:
+        try:
+            emulator = stack.enter_context(Emulator(**options))
+        except OSError as error:
+            place = f"{options['host']} port {options['port']}"
+            sys.stderr.write(f"Cannot listen on {place}: {error.strerror or error}\n")
+            return 1
+        _say(
+            f"AWS Application Discovery Service emulator at {emulator.endpoint_url}\n"
+            "Call it with the AWS CLI:\n"
+            f"  AWS_ACCESS_KEY_ID={ACCESS_KEY_ID} AWS_SECRET_ACCESS_KEY={SECRET_ACCESS_KEY} "
+            f"aws discovery describe-export-tasks --endpoint-url {emulator.endpoint_url} "
+            f"--region {REGION}\n"
+            "Stop it with Ctrl-C."
+        )
+        stop.wait()
     _say("Stopped.")
     return 0
 
