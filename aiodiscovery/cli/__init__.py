@@ -1,8 +1,9 @@
 """The command ``aiodiscovery``, for a person at a terminal and for scripts.
 
-It comes with the extra ``cli``. ``_commands`` knows the command line and nothing else, ``_actions``
-does what the commands are for, and tells a view of ``_views`` what happened. ``_run`` is around an
-action: the client, signals, logs and the exit status; ``_errors`` has what to say of an error.
+It comes with the extra ``cli``. ``_commands`` and ``_options`` know the command line and nothing
+else. ``_actions`` and ``_lists`` do what the commands are for, and tell a view of ``_views`` or
+``_terminal`` what happened. ``_run`` is around an action: the client, signals, logs and the exit
+status; ``_errors`` and ``_credentials`` have what to say of an error.
 """
 
 import sys
@@ -20,6 +21,9 @@ def main() -> int:
     if any(find_spec(name) is None for name in ("click", "rich", "httpx2")):
         sys.stderr.write('The command needs its extra: pip install "aiodiscovery[cli]"\n')
         return 1
-    from ._commands import run_command_line  # noqa: PLC0415  # it needs the extra
-
+    try:
+        from ._commands import run_command_line  # noqa: PLC0415  # it needs the extra
+    except KeyboardInterrupt:
+        sys.stderr.write("Interrupted.\n")
+        return 130
     return run_command_line()

@@ -1,33 +1,33 @@
 """What the commands do. They tell a view what happens and return the exit status."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import anyio
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
 import aiodiscovery
 from aiodiscovery.exceptions import (
-    DownloadError,
     ExportNotFoundError,
     ExportTimeoutError,
     WatchError,
 )
 
-from ._errors import DONE, FAILED, explain
+from ._errors import DONE, FAILED, explain_download, leaf
+from ._logs import logger
 from ._run import Work
 from ._settings import Delays
+from ._words import field, remark
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from types_aiobotocore_discovery.type_defs import ExportInfoTypeDef
 
-__all__ = ["download", "list_exports", "start", "watch"]
+__all__ = ["download", "start", "watch"]
 
 #: How many archives to download at the same time.
 _DOWNLOADS = 4
@@ -40,58 +40,39 @@ _ONCE = Config(retries={"total_max_attempts": 1})
 _PROPOSED_IDS = 5
 
 
-async def list_exports(
-    work: Work,
-    *,
-    export_ids: Sequence[str],
-    max_items: int | None,
-    page_size: int | None,
-    starting_token: str | None,
-) -> int:
-    """List exports, all or those with these ids."""
-    view = work.view
-    parameters: dict[str, Any] = {"exportIds": list(export_ids)} if export_ids else {}
-    config: Any = {"MaxItems": max_items, "PageSize": page_size, "StartingToken": starting_token}
-    pages = aiodiscovery.get_paginator(work.client, "describe_export_tasks").paginate(
-        **parameters, PaginationConfig=config
-    )
-    missing = dict.fromkeys(export_ids)
-    can_go_on = False
-    try:
-        async for page in pages:
-            infos = _infos(page)
-            for info in infos:
-                missing.pop(info["exportId"], None)
-            view.listed(infos)
-            can_go_on = True
-    except BrokenPipeError:
-        can_go_on = False
-        raise
-    finally:
-        # After an error and Ctrl-C too: what was shown need not be asked for again.
-        if can_go_on:
-            view.list_ended(pages.resume_token)
-    if missing and pages.resume_token is None and starting_token is None:
-        view.message(f"The service does not know {', '.join(missing)}.")
-    return DONE
-
-
 async def watch(
     work: Work,
     *,
-    export_ids: Iterable[str],
+    export_ids: Sequence[str] | None,
     timeout: float | None,  # noqa: ASYNC109  # a last poll precedes it
     delays: Delays,
+    directory: Path | None,
 ) -> int:
-    """Watch exports until they have ended; without ids, those that are in progress."""
-    ids = tuple(dict.fromkeys(export_ids)) or await _in_progress(work)
+    """Watch exports until they have ended; without ids, those that are in progress.
+
+    With a directory, then download those that SUCCEEDED, whatever became of the others.
+    """
+    ids = tuple(await _in_progress(work) if export_ids is None else export_ids)
     if not ids:
-        work.view.message("No export is in progress.")
+        what = "No export is in progress." if export_ids is None else "Standard input has no ids."
+        work.view.message(what)
         return DONE
+    work.seen_exports += ids
     work.advice = lambda: f"The exports go on: {_watch_command(work, ids)}"
     not_found_timeout = _UNKNOWN_LOCAL if work.settings.local else _UNKNOWN
-    ended = await _watch(work, ids, timeout, delays, not_found_timeout=not_found_timeout)
-    return _status(work, ended, len(ids))
+    error: WatchError | None = None
+    try:
+        ended = await _watch(work, ids, timeout, delays, not_found_timeout=not_found_timeout)
+    except (ExportNotFoundError, ExportTimeoutError) as caught:
+        error, ended = caught, dict(caught.ended)
+    status = _status(work, ended, len(ids))
+    if directory is not None:
+        succeeded = {each: info for each, info in ended.items() if _has_succeeded(info)}
+        if succeeded and await _download(work, succeeded, directory) != DONE:
+            status = FAILED
+    if error is not None:
+        raise error
+    return status
 
 
 async def start(
@@ -104,10 +85,12 @@ async def start(
     directory: Path | None,
 ) -> int:
     """Start an export; if asked for, wait for it and download it."""
-    work.advice = lambda: f"It may have been started: {work.settings.command('list')}"
+    newest = work.settings.command("list", "--sort", "newest", "--max-items", "5")
+    work.advice = lambda: f"It may have been started: {newest}"
     async with aiodiscovery.create_client(**work.client_kwargs, config=_ONCE) as client:
         export_id = await aiodiscovery.start_export(client, **parameters)
-    work.advice = lambda: f"Export {export_id} goes on: {_watch_command(work, (export_id,))}"
+    work.seen_exports.append(export_id)
+    work.advice = lambda: f"{export_id} goes on: {_watch_command(work, (export_id,))}"
     work.view.started(export_id)
     if not wait:
         return DONE
@@ -118,18 +101,23 @@ async def start(
     return status
 
 
-async def download(work: Work, *, export_ids: Iterable[str], destination: Path) -> int:
+async def download(work: Work, *, export_ids: Sequence[str] | None, destination: Path) -> int:
     """Download the archives of exports; what fails keeps none of the others back."""
-    ids = tuple(dict.fromkeys(export_ids))
-    infos = await aiodiscovery.describe_exports(work.client, ids)
-    for each in ids:
+    if not export_ids:
+        work.view.message("Standard input has no ids.")
+        return DONE
+    infos = await aiodiscovery.describe_exports(work.client, export_ids)
+    work.seen_exports += infos
+    status = DONE if len(infos) == len(export_ids) else FAILED
+    for each in export_ids:
         if each not in infos:
+            known = work.settings.command("list")
             work.view.not_downloaded(
-                each,
-                f"the service does not know it. Those it knows: {work.settings.command('list')}",
+                each, f"the service does not know it. To see those it knows: {known}"
             )
-    status = await _download(work, infos, destination)
-    return status if len(infos) == len(ids) else FAILED
+    if infos and await _download(work, infos, destination) != DONE:
+        status = FAILED
+    return status
 
 
 async def _in_progress(work: Work) -> tuple[str, ...]:
@@ -212,14 +200,21 @@ async def _watch(
     return ended
 
 
-def _status(work: Work, ended: "Mapping[str, ExportInfoTypeDef]", count: int) -> int:
+def _has_succeeded(info: "ExportInfoTypeDef") -> bool:
+    return info["exportStatus"] == "SUCCEEDED"
+
+
+def _status(work: Work, ended: "Mapping[str, ExportInfoTypeDef]", total: int) -> int:
     """Return the exit status that ended exports lead to, and say so if it is a bad one."""
-    failed = [info for info in ended.values() if info["exportStatus"] != "SUCCEEDED"]
+    failed = [info for info in ended.values() if not _has_succeeded(info)]
     if not failed:
         return DONE
     first = failed[0]
-    text = f"export {first['exportId']}: {first.get('statusMessage', 'no message')}"
-    work.view.message(f"Error: {len(failed)} of {count} FAILED, {text}", "bold red")
+    text = f"{field(first, 'exportId')}: {remark(first) or 'it says no reason'}"
+    if total == 1:
+        work.view.message(f"Error: the export failed: {text}", "bold red")
+    else:
+        work.view.message(f"Error: {len(failed)} of {total} exports failed: {text}", "bold red")
     return FAILED
 
 
@@ -233,28 +228,46 @@ async def _download(work: Work, infos: "Mapping[str, ExportInfoTypeDef]", destin
         again = work.settings.command("download", *infos, "--to", str(destination))
     else:
         again = "the same command again"
-    work.advice = lambda: f"What has come is kept. Go on with: {again}"
+    work.advice = lambda: f"What has come is kept. To go on: {again}"
     status = DONE
     limiter = anyio.CapacityLimiter(_DOWNLOADS)
 
     async def download_one(export_id: str, info: "ExportInfoTypeDef") -> None:
         nonlocal status
         progress = partial(view.progress, export_id)
-        async with limiter:
-            try:
-                done = await aiodiscovery.download_export(
-                    work.client, info, destination, progress=progress
-                )
-            except BrokenPipeError:
-                raise
-            except (BotoCoreError, ClientError, DownloadError, OSError) as error:
-                status = FAILED
-                view.not_downloaded(export_id, explain(error)[0])
-                return
-        view.downloaded(export_id, done)
+        reason = _no_archive(work, info)
+        if reason is None:
+            async with limiter:
+                try:
+                    done = await aiodiscovery.download_export(
+                        work.client, info, destination, progress=progress
+                    )
+                except BrokenPipeError:
+                    raise
+                except Exception as error:  # noqa: BLE001  # one export's trouble is its own
+                    logger.debug("what happened:", exc_info=error)
+                    reason = explain_download(leaf(error), export_id, work.settings)
+                else:
+                    view.downloaded(export_id, done)
+                    return
+        status = FAILED
+        view.not_downloaded(export_id, reason)
 
     with view.downloading(infos.keys()):
         async with anyio.create_task_group() as tasks:
             for export_id, info in infos.items():
                 tasks.start_soon(download_one, export_id, info)
     return status
+
+
+def _no_archive(work: Work, info: "ExportInfoTypeDef") -> str | None:
+    """Return why an export has no archive; None if it should have one."""
+    match info["exportStatus"]:
+        case "SUCCEEDED":
+            return None
+        case "FAILED":
+            return f"the export failed: {remark(info) or 'it says no reason'}"
+        case "IN_PROGRESS":
+            again = work.settings.command("watch", info["exportId"])
+            return f"it is still in progress. To wait for it: {again}"
+    return f"its status is {field(info, 'exportStatus')}"

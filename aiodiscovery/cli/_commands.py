@@ -1,22 +1,28 @@
-"""The command line: commands, options and their help, and nothing that takes long to import."""
+"""The command line: commands and their help, and nothing that takes long to import."""
 
 import functools
 import io
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
 from click.shell_completion import get_completion_class
 
+from ._completion import complete_agent_ids, complete_export_ids
+from ._emulate import emulate
+from ._options import MOMENT, NEW_DIRECTORY, common_options, ids_argument, watch_options
 from ._settings import Delays, Settings
 
 __all__ = ["run_command_line"]
 
 _NAME = "aiodiscovery"
 _COMPLETE = "_AIODISCOVERY_COMPLETE"
+#: As after SIGPIPE, which Windows does not have.
+_CLOSED_PIPE = 128 + 13
 
 
 def run_command_line() -> int:
@@ -40,116 +46,106 @@ def run_command_line() -> int:
         text = " ".join(error.format_message().split()).rstrip(".")
         click.echo(f"Error: {text}. See: {path} --help", err=True)
         return error.exit_code
-    except (click.Abort, KeyboardInterrupt):
+    except (click.Abort, KeyboardInterrupt, _InterruptedError):
         click.echo("Interrupted.", err=True)
         return 130
+    except _ClosedPipeError:
+        # What is left in the buffer goes nowhere, and without a word.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _CLOSED_PIPE
     except OSError as error:  # help or completion that cannot be written
         click.echo(f"Error: {error.strerror}", err=True)
         return 1
     return status or 0
 
 
-_COMMON = (
-    click.option("--region", metavar="NAME", help="The AWS region, such as us-west-2."),
-    click.option("--profile", metavar="NAME", help="The profile of AWS's configuration files."),
-    click.option("--endpoint-url", metavar="URL", help="Call this instead of AWS."),
-    click.option(
-        "--local",
-        is_flag=True,
-        help="Call an emulator inside this process: for trying everything without an account.",
-    ),
-    click.option(
-        "--output",
-        type=click.Choice(["text", "json"]),
-        default="text",
-        show_default=True,
-        help="json: one object a line on stdout and nothing else.",
-    ),
-    click.option("--debug", is_flag=True, help="Show logs and tracebacks on stderr."),
-)
-
-_WATCHING = (
-    click.option(
-        "--timeout",
-        type=click.FloatRange(min=0),
-        metavar="SECONDS",
-        help="Stop waiting after this time, with exit status 3.",
-    ),
-    click.option(
-        "--min-delay",
-        type=click.FloatRange(min=0, min_open=True),
-        metavar="SECONDS",
-        help="The shortest time between two looks at an export (2; --local: 0.25).",
-    ),
-    click.option(
-        "--max-delay",
-        type=click.FloatRange(min=0, min_open=True),
-        metavar="SECONDS",
-        help="The longest (120; --local: 1).",
-    ),
-)
+class _ClosedPipeError(Exception):
+    """Nobody reads what is printed. click would end with status 1."""
 
 
-def _common_options(function: Callable[..., int]) -> Callable[..., int]:
-    """Add what all commands can be told, which the function gets as its first argument."""
-
-    @functools.wraps(function)
-    def with_settings(
-        *,
-        region: str | None,
-        profile: str | None,
-        endpoint_url: str | None,
-        local: bool,
-        output: str,
-        debug: bool,
-        **options: Any,
-    ) -> int:
-        if local and (region or profile or endpoint_url):
-            raise click.UsageError(
-                "--local needs no --region, --profile or --endpoint-url: give one or the other"
-            )
-        settings = Settings(region, profile, endpoint_url, local, output == "json", debug)
-        return function(settings, **options)
-
-    return _with_options(with_settings, _COMMON)
+class _InterruptedError(Exception):
+    """Ctrl-C. click would print an empty line."""
 
 
-def _watch_options(function: Callable[..., int]) -> Callable[..., int]:
-    return _with_options(function, _WATCHING)
+@contextmanager
+def _kept_from_click() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError as error:
+        raise _ClosedPipeError from error
+    except KeyboardInterrupt as error:
+        raise _InterruptedError from error
 
 
-def _with_options(function: Callable[..., Any], options: Any) -> Callable[..., Any]:
-    for option in reversed(options):
-        function = option(function)
-    return function
+class _Commands(click.Group):
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        with _kept_from_click():
+            return super().make_context(*args, **kwargs)
 
-
-def _delays(settings: Settings, min_delay: float | None, max_delay: float | None) -> Delays:
-    """Return the watcher's delays: those that were given, and others that fit them."""
-    # Exports of seconds are looked at more often than those of minutes and hours.
-    shortest, longest = (0.25, 1.0) if settings.local else (2.0, 120.0)
-    if min_delay is None:
-        min_delay = shortest if max_delay is None else min(shortest, max_delay)
-    if max_delay is None:
-        max_delay = max(longest, min_delay)
-    return Delays(min_delay, max_delay)
+    def invoke(self, ctx: click.Context) -> Any:
+        with _kept_from_click():
+            return super().invoke(ctx)
 
 
 @click.group(
-    no_args_is_help=False,  # it is wrong use, which has one line
+    cls=_Commands,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
     epilog="""\b
 Try everything without an account:
   aiodiscovery watch --local
-  aiodiscovery start --local --wait --download .
+  aiodiscovery start --local --download archives
 
 \b
 Exit status:
-  0 done, 1 an export or something else failed, 2 wrong use, 3 time-out, 130 on Ctrl-C
+  0    done
+  1    an export or something else failed
+  2    wrong use
+  3    time-out
+  130  Ctrl-C
 """,
 )
 @click.version_option(package_name="aiodiscovery", message="%(prog)s %(version)s")
-def commands() -> None:
-    """Work with the export tasks of the AWS Application Discovery Service."""
+@click.pass_context
+def commands(context: click.Context) -> None:
+    """Work with the exports of the AWS Application Discovery Service."""
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
+
+
+commands.add_command(emulate)
+
+
+@commands.command(
+    epilog="""\b
+Examples:
+  aiodiscovery agents --local
+  aiodiscovery agents --local --health HEALTHY --quiet
+"""
+)
+@ids_argument("agent_ids", complete_agent_ids)
+@click.option(
+    "--health",
+    type=click.Choice(
+        ["HEALTHY", "UNHEALTHY", "RUNNING", "UNKNOWN", "BLACKLISTED", "SHUTDOWN"],
+        case_sensitive=False,
+    ),
+    metavar="STATE",
+    multiple=True,
+    help="Only agents in this state, such as HEALTHY or SHUTDOWN. May be given several times.",
+)
+@click.option("--quiet", "-q", is_flag=True, help="Print the ids only, one a line.")
+@common_options
+def agents(settings: Settings, *, quiet: bool, **options: Any) -> int:
+    """List the agents, whose ids "start --agent-id" takes.
+
+    With ids it lists these agents, and "-" reads the ids from standard input. An agent has data
+    from the time it was registered until it was last seen.
+    """
+    _check_quiet(settings, quiet)
+    from . import _lists, _run
+
+    return _run.run(settings, functools.partial(_lists.list_agents, quiet=quiet, **options))
 
 
 @commands.command(
@@ -157,78 +153,116 @@ def commands() -> None:
     epilog="""\b
 Examples:
   aiodiscovery list --region us-west-2
-  aiodiscovery list --max-items 50 --page-size 20
-  aiodiscovery list --output json | jq -r .exportId
+  aiodiscovery list --local --status IN_PROGRESS --since 1h
+  aiodiscovery list --local --sort newest --max-items 5
+  aiodiscovery list --local --quiet | aiodiscovery watch --local -
+  aiodiscovery list --local --output json > exports.jsonl
 """,
 )
-@click.argument("export_ids", metavar="[EXPORT_ID]...", nargs=-1)
-@click.option("--max-items", type=click.IntRange(min=0), help="List so many exports at most.")
+@ids_argument("export_ids", complete_export_ids)
 @click.option(
-    "--page-size", type=click.IntRange(1, 100), help="Ask for so many exports in a request."
+    "--status",
+    "statuses",
+    type=click.Choice(["IN_PROGRESS", "SUCCEEDED", "FAILED"], case_sensitive=False),
+    metavar="STATUS",
+    multiple=True,
+    help="Only exports that are IN_PROGRESS, SUCCEEDED or FAILED. May be given several times.",
+)
+@click.option(
+    "--since",
+    type=MOMENT,
+    metavar="TIME",
+    help="Only exports requested since then: a time such as 2026-01-05T08:00:00Z, or how long ago, "
+    "such as 30m, 12h, 7d or 2w.",
+)
+@click.option(
+    "--agent-id",
+    metavar="ID",
+    shell_complete=complete_agent_ids,
+    help="Only exports of this agent's data.",
+)
+@click.option(
+    "--sort",
+    "order",
+    type=click.Choice(["newest", "oldest", "status"]),
+    help="Sort the exports once all have come. By default they come as the service lists them.",
+)
+@click.option("--quiet", "-q", is_flag=True, help="Print the ids only, one a line.")
+@click.option(
+    "--max-items", metavar="N", type=click.IntRange(min=1), help="List at most N exports."
+)
+@click.option(
+    "--page-size", metavar="N", type=click.IntRange(1, 100), help="Ask for N exports in a request."
 )
 @click.option(
     "--starting-token",
     metavar="TOKEN",
-    help="Go on where an earlier listing stopped, this one or: aws discovery "
-    "describe-export-tasks.",
+    help="Go on where an earlier listing stopped. Tokens of the AWS CLI work too.",
 )
-@_common_options
-def list_command(settings: Settings, **options: Any) -> int:
-    """List exports: all of them, or those with these ids.
+@common_options
+def list_command(settings: Settings, *, quiet: bool, **options: Any) -> int:
+    """List exports.
 
-    Where --max-items leaves some, the token to go on with comes last, with --output json as
-    {"NextToken": ...}. JSON has all fields; with configurationsDownloadUrl anybody can download the
+    With ids it lists these exports, and "-" reads the ids from standard input. An id that the
+    service does not know is an error.
+
+    When --max-items leaves some out, stderr gets the token to go on with.
+
+    JSON has all fields. One of them, configurationsDownloadUrl, lets anyone who has it download the
     archive, so keep it secret.
     """
-    from . import _actions, _run
+    _check_quiet(settings, quiet)
+    from . import _lists, _run
 
-    return _run.run(settings, functools.partial(_actions.list_exports, **options))
+    return _run.run(settings, functools.partial(_lists.list_exports, quiet=quiet, **options))
+
+
+def _check_quiet(settings: Settings, quiet: bool) -> None:
+    if quiet and settings.json:
+        raise click.UsageError("give --quiet or --output json, not both")
 
 
 @commands.command(
     epilog="""\b
 Examples:
   aiodiscovery watch --local
-  aiodiscovery watch export-1 export-2 --timeout 3600
-  aiodiscovery watch --output json | jq 'select(.exportStatus == "FAILED")'
+  aiodiscovery watch --local --download archives
+  aiodiscovery watch --local --timeout 600 --output json
+  aiodiscovery list --local --quiet | aiodiscovery watch --local -
 """
 )
-@click.argument("export_ids", metavar="[EXPORT_ID]...", nargs=-1)
-@_watch_options
-@_common_options
-def watch(
-    settings: Settings,
-    *,
-    export_ids: tuple[str, ...],
-    timeout: float | None,
-    min_delay: float | None,
-    max_delay: float | None,
-) -> int:
-    """Watch exports until they have ended: these, or all that are in progress now.
+@ids_argument("export_ids", complete_export_ids)
+@click.option(
+    "--download",
+    "directory",
+    type=NEW_DIRECTORY,
+    metavar="DIR",
+    help="Then download the archives of the exports that succeeded into this directory. It is made "
+    "if it does not exist.",
+)
+@watch_options
+@common_options
+def watch(settings: Settings, **options: Any) -> int:
+    """Watch exports until all of them have ended.
 
-    The exit status is 1 if one FAILED, once all have ended.
+    Without ids it watches the exports that are in progress now. "-" reads the ids from standard
+    input.
+
+    The exit status is 1 if one of them failed.
     """
     from . import _actions, _run
 
-    return _run.run(
-        settings,
-        functools.partial(
-            _actions.watch,
-            export_ids=export_ids,
-            timeout=timeout,
-            delays=_delays(settings, min_delay, max_delay),
-        ),
-    )
+    return _run.run(settings, functools.partial(_actions.watch, **options))
 
 
 @commands.command(
     epilog="""\b
 Examples:
-  aiodiscovery download export-1
-  aiodiscovery download export-1 export-2 --to archives/
+  aiodiscovery list --local --quiet --status SUCCEEDED --max-items 3 |
+    aiodiscovery download --local --to archives -
 """
 )
-@click.argument("export_ids", metavar="EXPORT_ID...", nargs=-1, required=True)
+@ids_argument("export_ids", complete_export_ids, required=True)
 @click.option(
     "--to",
     "destination",
@@ -236,24 +270,18 @@ Examples:
     default=".",
     show_default=True,
     metavar="PATH",
-    help="A directory, or for one export the path of the file.",
+    help="A directory, which is made if it does not exist. For one export also the name of the "
+    "file, which must end in .zip.",
 )
-@_common_options
+@common_options
 def download(settings: Settings, *, export_ids: tuple[str, ...], destination: Path) -> int:
-    """Download the archives of exports that SUCCEEDED, and verify them.
+    """Download the archives of exports that succeeded, and verify them.
 
-    One that was stopped or killed goes on where it stopped when it is started again. If one cannot
-    be downloaded, the others still are, and the exit status is 1.
+    "-" reads the ids from standard input. When a download was stopped or killed, the same command
+    goes on where it stopped. If one archive cannot be downloaded, the others still are, and the
+    exit status is 1.
     """
-    if not destination.is_dir():
-        if len(set(export_ids)) > 1:
-            raise click.BadParameter(
-                f"for several exports it must be a directory: {destination}", param_hint="--to"
-            )
-        if not destination.parent.is_dir():
-            raise click.BadParameter(
-                f"there is no directory {destination.parent}", param_hint="--to"
-            )
+    _check_destination(export_ids, destination)
     from . import _actions, _run
 
     return _run.run(
@@ -262,30 +290,57 @@ def download(settings: Settings, *, export_ids: tuple[str, ...], destination: Pa
     )
 
 
+def _check_destination(export_ids: tuple[str, ...], destination: Path) -> None:
+    """Make the directory that archives go to, or say why it cannot be one."""
+    directory = destination
+    if destination.suffix.lower() == ".zip" and not destination.is_dir():
+        if len(export_ids) > 1:
+            raise click.BadParameter(
+                f"for several exports it must be a directory: {destination}", param_hint="--to"
+            )
+        directory = destination.parent
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise click.BadParameter(f"{error.strerror}: {error.filename}", param_hint="--to") from None
+
+
 @commands.command(
     epilog="""\b
 Examples:
-  aiodiscovery start --local --wait --download .
-  aiodiscovery start --agent-id o-0123456789abcdef0 \\
-      --start-time 2026-01-05T08:00:00Z --end-time 2026-01-06T08:00:00Z --download archives
+  aiodiscovery start --local --wait
+  aiodiscovery start --local --agent-id o-e4fa73126dd9c2e85 \\
+      --start-time 2026-01-05T08:00:00Z --end-time 2026-01-06T08:00:00Z \\
+      --download archives
 """
 )
-@click.option("--agent-id", help="Export the data of this agent, not the summary of all servers.")
 @click.option(
-    "--start-time", metavar="TIME", help="Of an agent's data; ISO 8601 with an offset or Z."
+    "--agent-id",
+    metavar="ID",
+    shell_complete=complete_agent_ids,
+    help="Export the data of this agent, not the summary of all servers.",
 )
-@click.option("--end-time", metavar="TIME", help="Up to 72 hours later, in the same form.")
-@click.option("--ec2-recommendations", is_flag=True, help="Export those for EC2 instances too.")
+@click.option(
+    "--start-time",
+    metavar="TIME",
+    help="The start of the agent's data: ISO 8601 with an offset or Z.",
+)
+@click.option(
+    "--end-time", metavar="TIME", help="The end of the agent's data, at most 72 hours later."
+)
+@click.option(
+    "--ec2-recommendations", is_flag=True, help="Include recommendations for EC2 instances."
+)
 @click.option("--wait", is_flag=True, help="Wait until the export has ended.")
 @click.option(
     "--download",
     "directory",
-    type=click.Path(path_type=Path, exists=True, file_okay=False, writable=True),
+    type=NEW_DIRECTORY,
     metavar="DIR",
-    help="Wait, and download the archive into this directory.",
+    help="Wait, and download the archive into this directory. It is made if it does not exist.",
 )
-@_watch_options
-@_common_options
+@watch_options
+@common_options
 def start(
     settings: Settings,
     *,
@@ -296,16 +351,19 @@ def start(
     wait: bool,
     directory: Path | None,
     timeout: float | None,
-    min_delay: float | None,
-    max_delay: float | None,
+    delays: Delays,
 ) -> int:
-    """Start an export; with --wait and --download, do the whole job.
+    """Start an export. With --wait or --download, stay until it has ended.
 
-    The export's id comes first, as soon as it is known.
+    The id of the export is printed as soon as it is known. "aiodiscovery agents" lists the agents.
     """
     wait = wait or directory is not None
-    if not wait and (timeout, min_delay, max_delay) != (None, None, None):
-        raise click.UsageError("--timeout, --min-delay and --max-delay go with --wait")
+    context = click.get_current_context()
+    if not wait and any(
+        context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
+        for name in ("timeout", "min_delay", "max_delay")
+    ):
+        raise click.UsageError("--timeout, --min-delay and --max-delay need --wait or --download")
     parameters: dict[str, Any] = {
         "agent_id": agent_id,
         "start_time": start_time,
@@ -322,60 +380,10 @@ def start(
             parameters=parameters,
             wait=wait,
             timeout=timeout,
-            delays=_delays(settings, min_delay, max_delay),
+            delays=delays,
             directory=directory,
         ),
     )
-
-
-class _EmulatorCommand(click.Command):
-    """Has the options of ``python -m aiodiscovery.emulator``, which are read when asked for."""
-
-    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
-        from aiodiscovery.emulator._options import OPTIONS
-
-        if not self.params:
-            self.params = [
-                click.Option(
-                    [f"--{option.name}"],
-                    type=_Parsed(option.parse),
-                    default=option.default,
-                    show_default=option.default is not None,
-                    help=f"{option.help[0].upper()}{option.help[1:]}.",
-                )
-                for option in OPTIONS
-            ]
-        return super().get_params(ctx)
-
-
-class _Parsed(click.ParamType):  # type: ignore[type-arg]  # generic in new releases only
-    """What a function makes of a text, which says what is wrong with a ValueError."""
-
-    name = "value"
-
-    def __init__(self, parse: Callable[[str], Any]) -> None:
-        self._parse = parse
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        try:
-            return self._parse(value) if isinstance(value, str) else value
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
-
-
-@commands.command(
-    cls=_EmulatorCommand,
-    epilog="""\b
-Examples:
-  aiodiscovery emulate --port 4510 --exports 250
-  aiodiscovery list --endpoint-url http://127.0.0.1:4510 --region us-west-2
-""",
-)
-def emulate(**options: Any) -> int:
-    """Run a local Application Discovery Service until Ctrl-C, which ends it with status 0."""
-    from aiodiscovery.emulator._options import run
-
-    return run(options)
 
 
 @commands.command(
@@ -388,7 +396,11 @@ Examples:
 )
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion(shell: str) -> int:
-    """Print what makes a shell complete this command."""
+    """Print the script that makes a shell complete this command.
+
+    It completes commands and options, profiles, regions, and the ids that the command has shown
+    lately.
+    """
     found = get_completion_class(shell)
     assert found is not None  # noqa: S101  # click has all three
     click.echo(found(commands, {}, _NAME, _COMPLETE).source())

@@ -1,47 +1,58 @@
 """What to say of an error, in one line that says what to do, and the exit status it leads to."""
 
 import re
+from collections.abc import Mapping, Sequence
 
 from botocore.exceptions import (
     ClientError,
     ConfigParseError,
     ConnectTimeoutError,
-    CredentialRetrievalError,
     EndpointConnectionError,
     HTTPClientError,
     InvalidConfigError,
     InvalidRetryConfigurationError,
-    NoCredentialsError,
     NoRegionError,
-    PartialCredentialsError,
     ProfileNotFound,
-    SSOError,
-    TokenRetrievalError,
+    ProxyConnectionError,
+    SSLError,
 )
 from botocore.exceptions import ConnectionError as BotoConnectionError
 from botocore.parsers import ResponseParserError
 
-from aiodiscovery._exports import hide_signatures
 from aiodiscovery.exceptions import (
+    DownloadError,
     ExportNotFoundError,
-    ExportNotSucceededError,
     ExportTimeoutError,
     InvalidResumeTokenError,
     PollingError,
 )
 
-__all__ = ["DONE", "FAILED", "TIMED_OUT", "WRONG_USE", "explain", "leaf", "one_line"]
+from ._credentials import explain_clock, explain_credentials
+from ._settings import Settings
+from ._text import one_line
+
+__all__ = [
+    "DONE",
+    "FAILED",
+    "TIMED_OUT",
+    "WRONG_USE",
+    "explain",
+    "explain_download",
+    "leaf",
+    "listed",
+    "unknown",
+]
 
 DONE, FAILED, WRONG_USE, TIMED_OUT = range(4)
 
-_CREDENTIALS = (
-    CredentialRetrievalError,
-    NoCredentialsError,
-    PartialCredentialsError,
-    SSOError,
-    TokenRetrievalError,
-)
+#: How many ids a message names.
+_NAMED_IDS = 3
+
 _NETWORK = (BotoConnectionError, ConnectTimeoutError, EndpointConnectionError, HTTPClientError)
+_CERTIFICATE = "CERTIFICATE_VERIFY_FAILED"
+_CERTIFICATE_ADVICE = (
+    "If your network inspects TLS, give the certificate of its CA: --ca-bundle FILE"
+)
 
 _WRONG_CREDENTIALS = (
     "AWS does not accept these credentials ({code}). Renew them, or give another --profile"
@@ -51,15 +62,16 @@ _WRONG_CREDENTIALS = (
 _OF_THE_SERVICE = {
     **dict.fromkeys(
         ("AccessDeniedException", "AuthorizationErrorException"),
-        "you are not allowed to do this: {text}. It takes discovery:{operation}",
+        "you are not allowed to do this{reason}. It takes the permission discovery:{operation}",
     ),
     "HomeRegionNotSetException": (
         "this is not the account's Migration Hub home region. Give that as --region, or choose "
         "one: aws migrationhub-config create-home-region-control"
     ),
-    "OperationNotPermittedException": "the service refuses: {text}",
-    "InvalidParameterException": "the service refuses: {text}",
-    "InvalidParameterValueException": "the service refuses: {text}",
+    "OperationNotPermittedException": "the service refuses{reason}",
+    "InvalidParameterException": "the service refuses{reason}",
+    "InvalidParameterValueException": "the service refuses{reason}",
+    "ResourceNotFoundException": "the service does not know it{reason}",
     "ServerInternalErrorException": "the service has an error of its own. Try again later",
     **dict.fromkeys(
         (
@@ -85,18 +97,25 @@ _OF_THE_SERVICE = {
         "the service is asked too often ({code}). Try again in a minute",
     ),
 }
-_PERHAPS_STARTED = "See whether it has started the export nevertheless: aiodiscovery list"
 #: Parameters of the library that are options here.
 _PARAMETERS = re.compile(r"\b(agent_id|start_time|end_time|min_delay|max_delay|timeout)\b")
 _WRONG_PARAMETERS = ("InvalidParameterException", "InvalidParameterValueException")
 
 
-def explain(error: BaseException) -> tuple[str, int]:
+def explain(error: BaseException, settings: Settings) -> tuple[str, int]:
     """Return what to say of an error, and the exit status it leads to."""
     if isinstance(error, PollingError) and error.__cause__ is not None:
         error = error.__cause__
-    text, status = _explain(error)
+    text, status = _explain(error, settings)
     return one_line(text), status
+
+
+def explain_download(error: BaseException, export_id: str, settings: Settings) -> str:
+    """Return why an export was not downloaded, for a line that names the export already."""
+    text, _ = explain(error, settings)
+    for beginning in (f"export {export_id} cannot be downloaded: ", f"export {export_id}: "):
+        text = text.removeprefix(beginning)
+    return text
 
 
 def leaf(error: Exception) -> Exception:
@@ -106,56 +125,57 @@ def leaf(error: Exception) -> Exception:
     return error
 
 
-def one_line(text: str) -> str:
-    """Return a text without what breaks a line, drives a terminal or is a credential."""
-    words = " ".join(hide_signatures(text).split())
-    return "".join(each if each.isprintable() else "?" for each in words)
+def listed(ids: Sequence[str]) -> str:
+    """Return ids as a message names them: the first ones, and how many there are beside."""
+    named = ", ".join(one_line(each, 200) for each in ids[:_NAMED_IDS])
+    others = len(ids) - _NAMED_IDS
+    if others > 0:
+        named += f" and {others} other{'s' if others > 1 else ''}"
+    return named
 
 
-def _explain(error: BaseException) -> tuple[str, int]:  # noqa: PLR0911, PLR0912  # a case each
+def unknown(ids: Sequence[str], proposed: str) -> str:
+    """Return what to say of ids that the service does not know."""
+    return f"the service does not know {listed(ids)}. To see those it knows: {proposed}"
+
+
+def _explain(error: BaseException, settings: Settings) -> tuple[str, int]:  # noqa: PLR0911, PLR0912  # a case each
+    of_credentials = explain_credentials(error, settings)
+    if of_credentials is not None:
+        return of_credentials, FAILED
     match error:
         case ClientError():
-            return _explain_answer(error)
-        case _ if isinstance(error, _CREDENTIALS):
-            return (
-                "there are no AWS credentials that work. Give --profile, set AWS_ACCESS_KEY_ID and "
-                "AWS_SECRET_ACCESS_KEY, or run: aws configure. --local needs none",
-                FAILED,
-            )
+            return _explain_answer(error, settings)
         case NoRegionError():
             return (
-                "there is no region. Give --region, such as --region us-west-2, or set "
-                "AWS_DEFAULT_REGION",
+                "there is no region. Give --region, such as --region us-west-2, or set AWS_REGION",
                 FAILED,
             )
         case ProfileNotFound():
-            return (f"{error}. Those there are: aws configure list-profiles", FAILED)
+            return (f"{error}. To see those there are: aws configure list-profiles", FAILED)
         case ConfigParseError() | InvalidConfigError() | InvalidRetryConfigurationError():
             return (f"the AWS configuration is wrong: {error}", FAILED)
         case ResponseParserError():
             return (
-                "what answers is not the Application Discovery Service. Check --endpoint-url and "
-                "the network",
+                "the answer does not come from the Application Discovery Service. Check "
+                "--endpoint-url and the network",
                 FAILED,
             )
+        case SSLError() if _CERTIFICATE in str(error):
+            return (f"the certificate of the service is not trusted. {_CERTIFICATE_ADVICE}", FAILED)
+        case ProxyConnectionError():
+            return ("the proxy cannot be reached. Check HTTPS_PROXY and the network", FAILED)
         case EndpointConnectionError():
             return (f"{error}. Check --region, --endpoint-url and the network", FAILED)
         case _ if isinstance(error, _NETWORK):
             name = type(error).__name__
             return (f"the service cannot be reached ({name}). Check the network", FAILED)
         case ExportTimeoutError():
-            return (
-                f"{error}. Wait for the rest: aiodiscovery watch, with a longer --timeout",
-                TIMED_OUT,
-            )
+            return (_explain_timeout(error, settings), TIMED_OUT)
         case ExportNotFoundError():
-            return (f"{error}. Those it knows: aiodiscovery list", FAILED)
-        case ExportNotSucceededError(export_status="IN_PROGRESS"):
-            return (
-                f"export {error.export_id} is still in progress. Wait for it: "
-                f"aiodiscovery watch {error.export_id}",
-                FAILED,
-            )
+            return (unknown(error.export_ids, settings.command("list")), FAILED)
+        case DownloadError() if _CERTIFICATE in str(error):
+            return (f"{error}. {_CERTIFICATE_ADVICE}", FAILED)
         case InvalidResumeTokenError():
             return (f"--starting-token: {error}", WRONG_USE)
         case ValueError():
@@ -170,18 +190,38 @@ def _explain(error: BaseException) -> tuple[str, int]:  # noqa: PLR0911, PLR0912
             return (f"{type(error).__name__}. --debug shows where it comes from", FAILED)
 
 
+def _explain_timeout(error: ExportTimeoutError, settings: Settings) -> str:
+    pending = list(error.pending)
+    verb = "has" if len(pending) == 1 else "have"
+    text = f"{listed(pending)} {verb} not ended in time"
+    if error.ended:
+        text += f", {len(error.ended)} {'has' if len(error.ended) == 1 else 'have'}"
+    again = pending if len(pending) <= _NAMED_IDS else ()
+    return f"{text}. To wait longer: {settings.command('watch', *again)}"
+
+
 def _as_option(parameter: re.Match[str]) -> str:
     return f"--{parameter[0].replace('_', '-')}"
 
 
-def _explain_answer(error: ClientError) -> tuple[str, int]:
-    details = error.response.get("Error", {})
-    code, text = details.get("Code", "Unknown"), details.get("Message", "")
+def _explain_answer(error: ClientError, settings: Settings) -> tuple[str, int]:
+    of_clock = explain_clock(error)
+    if of_clock is not None:
+        return of_clock, FAILED
+    details = error.response.get("Error")
+    # What stands there may be anything that JSON has, null too.
+    fields: Mapping[str, object] = details if isinstance(details, Mapping) else {}
+    code = str(fields.get("Code") or "an error without a name")
+    text = one_line(fields.get("Message") or "", 500).rstrip(". ")
     status = WRONG_USE if code in _WRONG_PARAMETERS else FAILED
     if error.operation_name == "StartExportTask" and code == "ServerInternalErrorException":
-        return ("the service has an error of its own. " + _PERHAPS_STARTED, status)
+        again = settings.command("list", "--sort", "newest", "--max-items", "5")
+        return (
+            "the service has an error of its own. To see whether it has started the export "
+            f"nevertheless: {again}",
+            status,
+        )
     known = _OF_THE_SERVICE.get(code, "the service answered {code}. --debug shows where")
-    return (
-        known.format(code=code, text=text.rstrip(". "), operation=error.operation_name),
-        status,
-    )
+    code = one_line(code, 100)
+    reason = f": {text}" if text else f" ({code})"
+    return (known.format(code=code, reason=reason, operation=error.operation_name), status)

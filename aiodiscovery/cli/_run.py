@@ -1,9 +1,8 @@
-"""What is around an action: the client, the view, signals, logs, and the exit status."""
+"""What is around an action: the client, the view, signals, and the exit status."""
 
-import logging
 import os
-import re
 import signal
+import ssl
 import sys
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -15,19 +14,21 @@ from aiobotocore.session import AioSession
 from rich.console import Console
 
 import aiodiscovery
-from aiodiscovery._exports import hide_signatures, hide_signatures_in_logs
+from aiodiscovery._exports import hide_signatures_in_logs
 
-from ._errors import FAILED, explain, leaf, one_line
+from ._completion import remember
+from ._credentials import load_credentials
+from ._errors import FAILED, explain, leaf
+from ._logs import logger, logs_to
 from ._settings import Settings
-from ._views import JsonView, PlainView, TerminalView, View
+from ._terminal import TerminalView
+from ._views import JsonView, PlainView, View
 
 if TYPE_CHECKING:
     from anyio.abc import TaskStatus
     from types_aiobotocore_discovery.client import ApplicationDiscoveryServiceClient
 
 __all__ = ["Work", "run"]
-
-logger = logging.getLogger("aiodiscovery")
 
 #: How the running exports go that ``--local`` begins with: the seconds each takes.
 _LOCAL_EXPORTS = (1.5, 4.0, 2.5, 6.0, 3.0, 5.0)
@@ -46,6 +47,9 @@ class Work:
     client_kwargs: Mapping[str, Any]
     #: What to say if the action is interrupted now.
     advice: Callable[[], str] = field(default=lambda: "")
+    #: The ids that were shown, for the shell to complete.
+    seen_exports: list[str] = field(default_factory=list)
+    seen_agents: list[str] = field(default_factory=list)
 
 
 Action = Callable[[Work], Awaitable[int]]
@@ -59,7 +63,7 @@ def run(settings: Settings, action: Action) -> int:
     """
     view = _view(settings)
     hide_signatures_in_logs()
-    with _logs_to(view, settings.debug):
+    with logs_to(view, settings.debug):
         try:
             with _client_kwargs(settings) as client_kwargs:
                 return anyio.run(_run, settings, view, client_kwargs, action)
@@ -67,7 +71,7 @@ def run(settings: Settings, action: Action) -> int:
             # Before or after the time in which signals are listened to.
             return _stopped(view, signal.SIGINT, "")
         except Exception as error:  # noqa: BLE001  # each has its line
-            return _failed(view, leaf(error))
+            return _failed(view, leaf(error), settings)
 
 
 async def _run(
@@ -80,8 +84,17 @@ async def _run(
 
     async def listen(*, task_status: "TaskStatus[None]") -> None:
         nonlocal number
+        # One that the parent wants ignored, as a shell does for what runs in the background.
+        numbers = [
+            each
+            for each in (signal.SIGINT, signal.SIGTERM)
+            if signal.getsignal(each) is not signal.SIG_IGN
+        ]
+        if not numbers:
+            task_status.started()
+            return
         try:
-            with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+            with anyio.open_signal_receiver(*numbers) as signals:
                 task_status.started()
                 async for each in signals:
                     number = each
@@ -95,12 +108,17 @@ async def _run(
         await tasks.start(listen)
         tasks.start_soon(view.keep_fresh)
         try:
+            if "session" in client_kwargs:
+                await load_credentials(client_kwargs["session"])
             async with aiodiscovery.create_client(**client_kwargs) as client:
                 work = Work(settings, view, client, client_kwargs)
                 status = await action(work)
         except Exception as caught:  # noqa: BLE001  # raised below, where no group wraps it
             error = caught
         tasks.cancel_scope.cancel()
+    if work is not None and not settings.local:
+        remember("exports", work.seen_exports)
+        remember("agents", work.seen_agents)
     if number is not None:
         return _stopped(view, number, work.advice() if work and not settings.local else "")
     if error is not None:
@@ -126,11 +144,31 @@ def _client_kwargs(settings: Settings) -> Iterator[dict[str, Any]]:
                 emulator.add_export(duration=duration)
             yield dict(emulator.client_kwargs)
     else:
-        kwargs = {"region_name": settings.region, "endpoint_url": settings.endpoint_url}
-        given: dict[str, Any] = {key: value for key, value in kwargs.items() if value is not None}
-        if settings.profile is not None:
-            given["session"] = AioSession(profile=settings.profile)
-        yield given
+        # botocore reads AWS_DEFAULT_REGION only. Where both are set, the AWS CLI takes this one.
+        region = settings.region or os.environ.get("AWS_REGION")
+        yield {
+            "session": AioSession(profile=settings.profile),
+            **({"region_name": region} if region else {}),
+            **({"endpoint_url": settings.endpoint_url} if settings.endpoint_url else {}),
+            **_verify(settings),
+        }
+
+
+def _verify(settings: Settings) -> dict[str, Any]:
+    """Return how certificates are verified, if that was said."""
+    if not settings.verify_ssl:
+        return {"verify": False}
+    if settings.ca_bundle is None:
+        return {}
+    try:
+        ssl.create_default_context(cafile=settings.ca_bundle)
+    except (ssl.SSLError, OSError) as error:
+        reason = error.strerror or type(error).__name__
+        raise ValueError(
+            f"--ca-bundle: there is no CA certificate that can be read in {settings.ca_bundle} "
+            f"({reason})"
+        ) from error
+    return {"verify": settings.ca_bundle}
 
 
 def _stopped(view: View, number: signal.Signals, advice: str) -> int:
@@ -139,55 +177,12 @@ def _stopped(view: View, number: signal.Signals, advice: str) -> int:
     return 128 + number
 
 
-def _failed(view: View, error: Exception) -> int:
+def _failed(view: View, error: Exception, settings: Settings) -> int:
     if isinstance(error, BrokenPipeError):
         # Nobody reads any more. What is left in the buffer goes nowhere, and without a word.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + 13  # as by SIGPIPE, which Windows has not
-    text, status = explain(error)
+    text, status = explain(error, settings)
     logger.debug("what happened:", exc_info=error)
     view.message(f"Error: {text}", "bold red")
     return status
-
-
-# Logs
-
-_TOKEN = re.compile(r"(x-amz-security-token[\"': =]+)[^\s\"',]+", re.IGNORECASE)
-
-
-class _Handler(logging.Handler):
-    """Shows warnings as messages of the view."""
-
-    def __init__(self, view: View) -> None:
-        super().__init__(logging.WARNING)
-        self._view = view
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self._view.message(f"Warning: {one_line(record.getMessage())}", "yellow")
-
-
-class _DebugFormatter(logging.Formatter):
-    def format(self, record: logging.LogRecord) -> str:
-        return _TOKEN.sub(r"\1...", hide_signatures(super().format(record)))
-
-
-@contextmanager
-def _logs_to(view: View, debug: bool) -> Iterator[None]:
-    handler: logging.Handler = _Handler(view)
-    if debug:
-        handler = logging.StreamHandler()
-        handler.setFormatter(_DebugFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    # The libraries below say at DEBUG what is secret, such as the credentials of a role, and
-    # without --debug nothing that this command does not say itself.
-    root = logging.getLogger()
-    levels = root.level, logger.level
-    root.setLevel(logging.INFO if debug else logging.CRITICAL)
-    logger.setLevel(logging.DEBUG if debug else logging.WARNING)
-    target = root if debug else logger
-    target.addHandler(handler)
-    try:
-        yield
-    finally:
-        target.removeHandler(handler)
-        root.setLevel(levels[0])
-        logger.setLevel(levels[1])

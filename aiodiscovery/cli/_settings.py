@@ -14,6 +14,10 @@ class Settings:
     region: str | None = None
     profile: str | None = None
     endpoint_url: str | None = None
+    #: Trust the CA certificates of this file, not those that come with botocore.
+    ca_bundle: str | None = None
+    #: Whether certificates are verified at all.
+    verify_ssl: bool = True
     #: Call an emulator inside the process, not AWS.
     local: bool = False
     #: Print JSON, whoever reads it.
@@ -22,13 +26,23 @@ class Settings:
 
     def command(self, *words: str) -> str:
         """Return a command line that calls the same service."""
-        options = (
+        return shlex.join(["aiodiscovery", *words, *self._options()])
+
+    def _options(self) -> list[str]:
+        given: list[str] = []
+        for name, value in (
             ("--region", self.region),
             ("--profile", self.profile),
             ("--endpoint-url", self.endpoint_url),
-        )
-        given = [word for name, value in options if value is not None for word in (name, value)]
-        return shlex.join(["aiodiscovery", *words, *given])
+            ("--ca-bundle", self.ca_bundle),
+        ):
+            if value is not None:
+                given += [name, value]
+        if not self.verify_ssl:
+            given.append("--no-verify-ssl")
+        if self.local:
+            given.append("--local")
+        return given
 
 
 class Delays(NamedTuple):

@@ -1,6 +1,7 @@
 """What the emulator can be told on a command line, for whatever parses that."""
 
 import inspect
+import os
 import signal
 import sys
 import threading
@@ -13,6 +14,9 @@ from ._emulator import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY, Emulator
 from ._quirks import Quirks
 
 __all__ = ["OPTIONS", "Option", "run"]
+
+#: The exit status of what SIGPIPE ended.
+_CLOSED_PIPE = 128 + 13
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +116,7 @@ def run(options: Mapping[str, Any]) -> int:
     background, stays ignored.
 
     :param options: what ``Emulator`` takes.
-    :return: the exit status.
-    :raises BrokenPipeError: if nobody reads what it prints.
+    :return: the exit status; 141, as after SIGPIPE, if nobody reads what it prints.
     """
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -126,19 +129,26 @@ def run(options: Mapping[str, Any]) -> int:
             place = f"{options['host']} port {options['port']}"
             sys.stderr.write(f"Cannot listen on {place}: {error.strerror or error}\n")
             return 1
-        _say(
+        if not _say(
             f"AWS Application Discovery Service emulator at {emulator.endpoint_url}\n"
             "Call it with the AWS CLI:\n"
             f"  AWS_ACCESS_KEY_ID={ACCESS_KEY_ID} AWS_SECRET_ACCESS_KEY={SECRET_ACCESS_KEY} "
             f"aws discovery describe-export-tasks --endpoint-url {emulator.endpoint_url} "
             f"--region {REGION}\n"
             "Stop it with Ctrl-C."
-        )
+        ):
+            return _CLOSED_PIPE
         stop.wait()
-    _say("Stopped.")
-    return 0
+    return 0 if _say("Stopped.") else _CLOSED_PIPE
 
 
-def _say(text: str) -> None:
-    sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()
+def _say(text: str) -> bool:
+    """Print something, and say whether anybody reads it."""
+    try:
+        sys.stdout.write(f"{text}\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # What is left in the buffer goes nowhere, and without a word.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return False
+    return True

@@ -1,0 +1,115 @@
+"""What a shell completes beside commands and options: profiles, regions and ids seen lately.
+
+Ids cannot be asked for at each press of Tab. So the command keeps those that it has shown in a file
+of the user's cache directory. It holds ids and nothing else, and may be deleted at any time.
+"""
+
+import json
+import os
+import re
+import sys
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import click
+
+__all__ = [
+    "complete_agent_ids",
+    "complete_export_ids",
+    "complete_profiles",
+    "complete_regions",
+    "remember",
+]
+
+#: How many ids of a kind are kept, and how long the file may be that they are read from, in bytes.
+_MOST_IDS = 200
+_MOST_BYTES = 200_000
+# A shell evaluates none of these characters.
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}", re.ASCII)
+
+
+def complete_profiles(ctx: "click.Context", param: "click.Parameter", incomplete: str) -> list[str]:
+    """Return the profiles of AWS's configuration files that begin so."""
+    from botocore.exceptions import BotoCoreError  # noqa: PLC0415  # Tab is pressed often
+    from botocore.session import Session  # noqa: PLC0415
+
+    with suppress(BotoCoreError, OSError):
+        return [each for each in Session().available_profiles if each.startswith(incomplete)]
+    return []
+
+
+def complete_regions(ctx: "click.Context", param: "click.Parameter", incomplete: str) -> list[str]:
+    """Return the regions that the service is in and that begin so."""
+    from botocore.session import Session  # noqa: PLC0415  # Tab is pressed often
+
+    regions = Session().get_available_regions("discovery")
+    return [each for each in regions if each.startswith(incomplete)]
+
+
+def complete_export_ids(
+    ctx: "click.Context", param: "click.Parameter", incomplete: str
+) -> list[str]:
+    """Return the exports that the command has shown lately and that begin so."""
+    return [each for each in _read().get("exports", ()) if each.startswith(incomplete)]
+
+
+def complete_agent_ids(
+    ctx: "click.Context", param: "click.Parameter", incomplete: str
+) -> list[str]:
+    """Return the agents that the command has shown lately and that begin so."""
+    return [each for each in _read().get("agents", ()) if each.startswith(incomplete)]
+
+
+def remember(kind: str, ids: Iterable[str]) -> None:
+    """Keep ids to be completed: ``exports`` or ``agents``, the newest last.
+
+    What cannot be written is not kept. Of two commands that end at the same time, the last one
+    counts.
+    """
+    new = [each for each in ids if _ID.fullmatch(each)]
+    known = _read()
+    kept = dict.fromkeys([*reversed(new), *known.get(kind, ())])
+    kept_ids = list(kept)[:_MOST_IDS]
+    if not new or kept_ids == known.get(kind):
+        return
+    text = json.dumps({**known, kind: kept_ids})
+    with suppress(OSError, RuntimeError):
+        path = _path()
+        temporary = path.with_name(f"{path.name}.{os.getpid()}")
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            with os.fdopen(
+                os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w"
+            ) as file:
+                file.write(text)
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+def _path() -> Path:
+    """Return where ids are kept, as the XDG Base Directory Specification says."""
+    base = os.environ.get("XDG_CACHE_HOME", "")
+    if not os.path.isabs(base):
+        base = os.environ.get("LOCALAPPDATA", "") if sys.platform == "win32" else ""
+    folder = Path(base) if base else Path("~/.cache").expanduser()
+    return folder / "aiodiscovery" / "recent-ids.json"
+
+
+def _read() -> dict[str, list[str]]:
+    with suppress(OSError, ValueError, RuntimeError):
+        path = _path()
+        if path.is_file() and path.stat().st_size <= _MOST_BYTES:
+            value = json.loads(path.read_text(encoding="utf-8"))
+            if isinstance(value, dict):
+                return {
+                    str(kind): [
+                        each for each in ids if isinstance(each, str) and _ID.fullmatch(each)
+                    ]
+                    for kind, ids in value.items()
+                    if isinstance(ids, list)
+                }
+    return {}

@@ -1,0 +1,135 @@
+"""What the commands that list things do."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import aiodiscovery
+
+from ._errors import DONE, FAILED, unknown
+from ._run import Work
+
+if TYPE_CHECKING:
+    from types_aiobotocore_discovery.type_defs import AgentInfoTypeDef, ExportInfoTypeDef
+
+__all__ = ["list_agents", "list_exports"]
+
+_STATUSES = ("IN_PROGRESS", "FAILED", "SUCCEEDED")
+
+
+def _by_status(info: "ExportInfoTypeDef") -> tuple[int, datetime]:
+    status = info["exportStatus"]
+    place = _STATUSES.index(status) if status in _STATUSES else len(_STATUSES)
+    return place, info["exportRequestTime"]
+
+
+#: What each order sorts by, and whether it is turned round.
+_ORDERS: dict[str, tuple[Callable[["ExportInfoTypeDef"], Any], bool]] = {
+    "newest": (lambda info: info["exportRequestTime"], True),
+    "oldest": (lambda info: info["exportRequestTime"], False),
+    "status": (_by_status, False),
+}
+
+
+async def list_exports(
+    work: Work,
+    *,
+    export_ids: Sequence[str] | None,
+    statuses: Sequence[str],
+    since: datetime | None,
+    agent_id: str | None,
+    order: str | None,
+    quiet: bool,
+    max_items: int | None,
+    page_size: int | None,
+    starting_token: str | None,
+) -> int:
+    """List exports: all, or those with these ids, as far as they pass the filters."""
+    view = work.view
+    if export_ids is not None and not export_ids:
+        view.message("Standard input has no ids.")
+        return DONE
+    parameters: dict[str, Any] = {}
+    if export_ids:
+        parameters["exportIds"] = list(export_ids)
+    if agent_id is not None:
+        parameters["filters"] = [{"name": "agentIds", "values": [agent_id], "condition": "EQUALS"}]
+
+    def passes(info: "ExportInfoTypeDef") -> bool:
+        if statuses and info["exportStatus"] not in statuses:
+            return False
+        return since is None or info["exportRequestTime"] >= since
+
+    filtered = bool(statuses) or since is not None
+    config: Any = {"PageSize": page_size, "StartingToken": starting_token}
+    if order is None and not filtered:
+        config["MaxItems"] = max_items  # no request asks for more
+    pages = aiodiscovery.get_paginator(work.client, "describe_export_tasks").paginate(
+        **parameters, PaginationConfig=config
+    )
+    show = (lambda infos: view.ids([info["exportId"] for info in infos])) if quiet else view.listed
+    missing = dict.fromkeys(export_ids or ())
+    to_sort: list[ExportInfoTypeDef] = []
+    count = 0
+    done = False
+    try:
+        async for info in pages.items():
+            missing.pop(info["exportId"], None)
+            if not passes(info):
+                continue
+            work.seen_exports.append(info["exportId"])
+            if order is not None:
+                to_sort.append(info)
+                continue
+            show([info])
+            count += 1
+            if count == max_items:
+                break
+        if order is not None:
+            key, descending = _ORDERS[order]
+            show(sorted(to_sort, key=key, reverse=descending)[:max_items])
+        done = True
+    except BrokenPipeError:
+        count = 0
+        raise
+    finally:
+        # After an error and Ctrl-C too: what was shown need not be asked for again. Where it was
+        # sorted, no token can say what has been shown.
+        if done or count:
+            view.list_ended(None if order is not None else pages.resume_token)
+    # The rest of an interrupted listing may have them, and so may other agents.
+    if missing and pages.resume_token is None and starting_token is None and agent_id is None:
+        return not_known(work, tuple(missing), "list")
+    return DONE
+
+
+async def list_agents(
+    work: Work, *, agent_ids: Sequence[str] | None, health: Sequence[str], quiet: bool
+) -> int:
+    """List agents: all, or those with these ids, as far as they pass the filters."""
+    view = work.view
+    if agent_ids is not None and not agent_ids:
+        view.message("Standard input has no ids.")
+        return DONE
+    parameters: dict[str, Any] = {"agentIds": list(agent_ids)} if agent_ids else {}
+    pages = aiodiscovery.get_paginator(work.client, "describe_agents").paginate(**parameters)
+    missing = dict.fromkeys(agent_ids or ())
+    found: list[AgentInfoTypeDef] = []
+    async for agent in pages.items():
+        agent_id = agent.get("agentId", "")
+        missing.pop(agent_id, None)
+        if not health or agent.get("health") in health:
+            found.append(agent)
+            work.seen_agents.append(agent_id)
+    if quiet:
+        view.ids([agent.get("agentId", "") for agent in found])
+    else:
+        view.agents(found)
+    return not_known(work, tuple(missing), "agents") if missing else DONE
+
+
+def not_known(work: Work, ids: Sequence[str], command: str) -> int:
+    """Say that the service does not know these, and return the exit status."""
+    text = unknown(ids, work.settings.command(command))
+    work.view.message(f"Error: {text}", "bold red")
+    return FAILED
