@@ -84,8 +84,14 @@ class Bars:
         return next(task for task in self._progress.tasks if task.id == task_id)
 
     def _grid(self, tasks: list[Task]) -> Table:
-        columns = [DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn()]
-        cells = [[column.render(task) for column in columns] for task in tasks]
+        cells = [
+            (
+                DownloadColumn().render(task),
+                TransferSpeedColumn().render(task),
+                TimeRemainingColumn().render(task),
+            )
+            for task in tasks
+        ]
         widths = [
             max(least, *(cell_len(row[index].plain) for row in cells))
             for index, least in enumerate((_BYTES, _RATE, _LEFT))

@@ -105,11 +105,10 @@ def _read() -> dict[str, list[str]]:
         if path.is_file() and path.stat().st_size <= _MOST_BYTES:
             value = json.loads(path.read_text(encoding="utf-8"))
             if isinstance(value, dict):
-                return {
-                    str(kind): [
-                        each for each in ids if isinstance(each, str) and _ID.fullmatch(each)
-                    ]
-                    for kind, ids in value.items()
-                    if isinstance(ids, list)
-                }
+                return {kind: _ids_among(value.get(kind)) for kind in ("exports", "agents")}
     return {}
+
+
+def _ids_among(value: object) -> list[str]:
+    ids = value if isinstance(value, list) else []
+    return [each for each in ids if isinstance(each, str) and _ID.fullmatch(each)]

@@ -1,4 +1,4 @@
-"""Columns that fit a terminal: what is too long is shortened in a place where it does least harm."""
+"""Columns that fit a terminal: what is too long is shortened where it does least harm."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -75,9 +75,8 @@ def shorten(text: str, width: int, where: Literal["middle", "end"] = "middle") -
         return text
     room = max(0, width - 1)
     behind = room // 2 if where == "middle" else 0
-    return f"{_beginning(text, room - behind)}…{_beginning(text[::-1], behind)[::-1]}"[
-        : max(1, width)
-    ]
+    before = room - behind
+    return f"{_beginning(text, before)}…{_beginning(text[::-1], behind)[::-1]}"
 
 
 def _beginning(text: str, width: int) -> str:

@@ -8,6 +8,7 @@ import aiodiscovery
 
 from ._errors import DONE, FAILED, unknown
 from ._run import Work
+from ._views import View
 
 if TYPE_CHECKING:
     from types_aiobotocore_discovery.type_defs import AgentInfoTypeDef, ExportInfoTypeDef
@@ -45,62 +46,76 @@ async def list_exports(
     starting_token: str | None,
 ) -> int:
     """List exports: all, or those with these ids, as far as they pass the filters."""
-    view = work.view
     if export_ids is not None and not export_ids:
-        view.message("Standard input has no ids.")
+        work.view.message("Standard input has no ids.")
         return DONE
-    parameters: dict[str, Any] = {}
-    if export_ids:
-        parameters["exportIds"] = list(export_ids)
+    parameters: dict[str, Any] = {"exportIds": list(export_ids)} if export_ids else {}
     if agent_id is not None:
         parameters["filters"] = [{"name": "agentIds", "values": [agent_id], "condition": "EQUALS"}]
-
-    def passes(info: "ExportInfoTypeDef") -> bool:
-        if statuses and info["exportStatus"] not in statuses:
-            return False
-        return since is None or info["exportRequestTime"] >= since
-
-    filtered = bool(statuses) or since is not None
     config: Any = {"PageSize": page_size, "StartingToken": starting_token}
-    if order is None and not filtered:
+    if order is None and not statuses and since is None:
         config["MaxItems"] = max_items  # no request asks for more
     pages = aiodiscovery.get_paginator(work.client, "describe_export_tasks").paginate(
         **parameters, PaginationConfig=config
     )
-    show = (lambda infos: view.ids([info["exportId"] for info in infos])) if quiet else view.listed
-    missing = dict.fromkeys(export_ids or ())
-    to_sort: list[ExportInfoTypeDef] = []
+    missing = set(export_ids or ())
+
+    def passes(info: "ExportInfoTypeDef") -> bool:
+        missing.discard(info["exportId"])
+        if statuses and info["exportStatus"] not in statuses:
+            return False
+        return since is None or info["exportRequestTime"] >= since
+
+    def show(infos: "Sequence[ExportInfoTypeDef]") -> None:
+        ids = [info["exportId"] for info in infos]
+        work.seen_exports += ids
+        if quiet:
+            work.view.ids(ids)
+        else:
+            work.view.listed(infos)
+
+    if order is None:
+        await _show_as_they_come(work.view, pages, passes, show, max_items, quiet=quiet)
+    else:
+        key, descending = _ORDERS[order]
+        found = [info async for info in pages.items() if passes(info)]
+        show(sorted(found, key=key, reverse=descending)[:max_items])
+        if not quiet:
+            work.view.list_ended(None)  # no token can say what was shown of what was sorted
+    # The rest of an interrupted listing may have them, and so may other agents.
+    if missing and pages.resume_token is None and starting_token is None and agent_id is None:
+        unknown_ids = [each for each in export_ids or () if each in missing]
+        return not_known(work, unknown_ids, "list")
+    return DONE
+
+
+async def _show_as_they_come(
+    view: View,
+    pages: "aiodiscovery.PageIterator[Any, ExportInfoTypeDef]",
+    passes: "Callable[[ExportInfoTypeDef], bool]",
+    show: "Callable[[Sequence[ExportInfoTypeDef]], None]",
+    max_items: int | None,
+    *,
+    quiet: bool,
+) -> None:
     count = 0
     done = False
     try:
         async for info in pages.items():
-            missing.pop(info["exportId"], None)
-            if not passes(info):
-                continue
-            work.seen_exports.append(info["exportId"])
-            if order is not None:
-                to_sort.append(info)
-                continue
-            show([info])
-            count += 1
-            if count == max_items:
-                break
-        if order is not None:
-            key, descending = _ORDERS[order]
-            show(sorted(to_sort, key=key, reverse=descending)[:max_items])
+            if passes(info):
+                show([info])
+                count += 1
+                if count == max_items:
+                    break
         done = True
     except BrokenPipeError:
         count = 0
         raise
     finally:
-        # After an error and Ctrl-C too: what was shown need not be asked for again. Where it was
-        # sorted, no token can say what has been shown.
-        if done or count:
-            view.list_ended(None if order is not None else pages.resume_token)
-    # The rest of an interrupted listing may have them, and so may other agents.
-    if missing and pages.resume_token is None and starting_token is None and agent_id is None:
-        return not_known(work, tuple(missing), "list")
-    return DONE
+        token = pages.resume_token
+        # After an error and Ctrl-C too: what was shown need not be asked for again.
+        if (done or count) and (token is not None or not quiet):
+            view.list_ended(token)
 
 
 async def list_agents(

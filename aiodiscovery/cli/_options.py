@@ -218,26 +218,28 @@ def _read_ids() -> list[str]:
 # Values
 
 
+_AGO = re.compile(r"(\d{1,6})([mhdw])", re.ASCII)
+_UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
 class _Moment(click.ParamType):  # type: ignore[type-arg]  # generic in new releases only
     """A time: ISO 8601 with an offset, or how long ago it was."""
 
     name = "time"
-    _AGO = re.compile(r"(\d{1,6})([mhdw])", re.ASCII)
-    _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         if not isinstance(value, str):
             return value
-        ago = self._AGO.fullmatch(value)
+        ago = _AGO.fullmatch(value)
         try:
             if ago:
-                past = timedelta(**{self._UNITS[ago[2]]: int(ago[1])})
+                past = timedelta(**{_UNITS[ago[2]]: int(ago[1])})
                 return datetime.now(UTC) - past
             time = datetime.fromisoformat(value)
         except (ValueError, OverflowError):
             self.fail(
-                f"{value!r} is not a time. Give one such as 2026-01-05T08:00:00Z, or how long ago it "
-                "was, such as 30m, 12h, 7d or 2w",
+                f"{value!r} is not a time. Give one such as 2026-01-05T08:00:00Z, or how long ago "
+                "it was, such as 30m, 12h, 7d or 2w",
                 param,
                 ctx,
             )

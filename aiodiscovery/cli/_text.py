@@ -23,10 +23,10 @@ _BLANK = frozenset(
 
 
 def one_line(text: object, most: int = _MOST) -> str:
-    """Return text on one line, without what drives a terminal, hides itself or is a credential.
+    r"""Return text on one line, without what drives a terminal, hides itself or is a credential.
 
     Space of any kind becomes a blank. Control characters, those that turn the direction of the
-    text, invisible ones, lone surrogates and floods of marks become escapes such as ``\\x1b``.
+    text, invisible ones, lone surrogates and floods of marks become escapes such as ``\x1b``.
 
     :param most: how many characters there are at most; what is cut off leaves an ellipsis.
     """
