@@ -1,6 +1,6 @@
 """How the service is called: clients, their answers and failures, and when to try again."""
 
-from .answers import answer_error
+from .answers import answer_error, undecodable
 from .backoff import Backoff, Schedule
 from .call import call, call_of
 from .client import check_client, create_client
@@ -39,4 +39,5 @@ __all__ = [
     "is_throttling",
     "may_pass",
     "printable",
+    "undecodable",
 ]

@@ -22,7 +22,14 @@ from botocore.parsers import ResponseParserError
 if TYPE_CHECKING:
     from botocore.model import OperationModel
 
-__all__ = ["AnswerError", "answer_error", "prove", "readable_error"]
+__all__ = [
+    "AnswerError",
+    "UndecodableAnswerError",
+    "answer_error",
+    "prove",
+    "readable_error",
+    "undecodable",
+]
 
 _CONTENT_TYPE = "application/x-amz-json-1.1"
 _REQUEST_ID = "x-amzn-requestid"
@@ -36,6 +43,10 @@ _UNREADABLE = (ValueError, RecursionError)
 
 class AnswerError(ResponseParserError):
     """An answer that is not the service's, or cannot be used; its text holds nothing of it."""
+
+
+class UndecodableAnswerError(AnswerError):
+    """An answer of the service that cannot be decoded: one of the things in it is the reason."""
 
 
 def prove(
@@ -70,7 +81,7 @@ def prove(
             if type(value) is not list:
                 raise answer_error(operation.name, f"its {name} is not a list")
             if member.member.type_name == "structure" and not {dict}.issuperset(map(type, value)):
-                raise answer_error(operation.name, f"something in its {name} is not an object")
+                raise undecodable(operation.name, f"something in its {name} is not an object")
     if not has_result:
         if content_type.partition(";")[0].strip() != _CONTENT_TYPE or not sent.get(_REQUEST_ID):
             raise _not_the_service_s(operation, "it has no result")
@@ -99,6 +110,11 @@ def answer_error(operation_name: str, what: str) -> AnswerError:
     :param what: what is wrong with it, with nothing of the answer in it: that may be secret.
     """
     return AnswerError(f"the answer to {operation_name} cannot be used: {what}")
+
+
+def undecodable(operation_name: str, what: str) -> UndecodableAnswerError:
+    """Return the error of an answer of the service of which a part cannot be used."""
+    return UndecodableAnswerError(f"the answer to {operation_name} cannot be used: {what}")
 
 
 def _not_the_service_s(operation: "OperationModel", what: str) -> AnswerError:

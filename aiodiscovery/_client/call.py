@@ -17,7 +17,7 @@ from weakref import WeakSet
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
-from .answers import answer_error, prove, readable_error
+from .answers import answer_error, prove, readable_error, undecodable
 from .connections import fetch_credentials, guard
 from .progress import Progress, current_call
 
@@ -59,7 +59,7 @@ async def call(client: Any, operation_name: str, /, **parameters: Any) -> dict[s
         current_call.reset(token)
     # Not chained: the other error may hold the answer, which may hold anything.
     api_name = client.meta.method_to_api_mapping.get(operation_name, operation_name)
-    raise answer_error(api_name, f"it cannot be decoded ({what})")
+    raise undecodable(api_name, f"it cannot be decoded ({what})")
 
 
 def call_of(client: Any, operation_name: str) -> Callable[..., Awaitable[dict[str, Any]]]:

@@ -15,7 +15,7 @@ from botocore.exceptions import (
 from botocore.exceptions import ConnectionError as BotoConnectionError
 from botocore.parsers import ResponseParserError
 
-from .answers import AnswerError
+from .answers import AnswerError, UndecodableAnswerError
 
 __all__ = [
     "CALL_ERRORS",
@@ -145,7 +145,7 @@ def concerns_the_request(error: Exception) -> bool:
     if isinstance(error, ClientError):
         of_all = may_pass(error) or error_code(error) in _ACCOUNT_CODES
         return not of_all and _status(error) not in (401, 403)
-    return isinstance(error, ParamValidationError)
+    return isinstance(error, (ParamValidationError, UndecodableAnswerError))
 
 
 def advise(error: BaseException) -> str:

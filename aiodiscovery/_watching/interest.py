@@ -63,6 +63,12 @@ class Job(Generic[Info]):
         """Note for how many seconds it has run at least."""
         self.begun = min(self.begun, now - age)
 
+    def note_failure(self, error: Exception, now: float) -> None:
+        """Note that a call for it failed."""
+        self.failures += 1
+        self.failing_since, self.failed_at = min(self.failing_since, now), now
+        self.error = error
+
     def note_answer(self, started: float, delay: float) -> None:
         """Note that a call was answered, and after what delay the next one is to be made."""
         # Counted from the start of the call: the service looked no earlier.

@@ -385,15 +385,16 @@ class Poller(Generic[Info]):
         )
         smaller = Agenda.level_of(self._kind.most, len(jobs) // 2)
         for job in self._still_watched(jobs):
-            job.failures += 1
             # Another call was answered since it failed before, so one of these may be the reason.
             suspect = job.failed_at < self._succeeded_at and not is_throttling(error)
             if suspect and job.level < smaller:
-                job.level, job.failures = smaller, 1
-            job.failing_since, job.failed_at = min(job.failing_since, now), now
-            job.error = error
-            due = now + self._backoff.delay(job.failures, jitter)
-            self._put_on_agenda(job, due, self._schedule.min_delay, now)
+                job.level, job.failures = smaller, 0
+            self._retry(job, error, jitter, now)
+
+    def _retry(self, job: Job[Info], error: Exception, jitter: float, now: float) -> None:
+        job.note_failure(error, now)
+        due = now + self._backoff.delay(job.failures, jitter)
+        self._put_on_agenda(job, due, self._schedule.min_delay, now)
 
     def _patience(self, error: Exception) -> float:
         """Return for how many seconds an error may go on before it counts as final."""
@@ -402,15 +403,20 @@ class Poller(Generic[Info]):
         return _CREDENTIALS_TIMEOUT if is_of_credentials(error) else math.inf
 
     def _part(self, jobs: list[Job[Info]], started: float, error: Exception) -> None:
-        """Find out by halving which of the jobs the service does not want to be asked for."""
+        """Find out by halving which of the jobs cannot be asked for."""
         now = anyio.current_time()
         watched = self._still_watched(jobs)
         if len(jobs) == 1:
             for job in watched:
-                self._refuse(job, started, error)
+                job.level = Agenda.MAX_LEVEL
+                # What the service refuses it refuses for good, but it may answer better later.
+                if may_pass(error) and now < job.failing_since + self._not_found_timeout:
+                    self._retry(job, error, random.random(), now)  # noqa: S311
+                else:
+                    self._refuse(job, started, error)
             return
         logger.debug(
-            "asking for %d %ss was refused, asking for fewer: %s",
+            "asking for %d %ss failed, asking for fewer: %s",
             len(jobs),
             self._kind.noun,
             describe_error(error),
@@ -422,7 +428,7 @@ class Poller(Generic[Info]):
 
     def _refuse(self, job: Job[Info], started: float, error: Exception) -> None:
         """End the interests in a job that there were when the call was made."""
-        logger.info("asking for %s %s is refused", self._kind.noun, job.id)
+        logger.info("asking for %s %s fails for good", self._kind.noun, job.id)
         for interest in [each for each in job.interests if self._interests[each] <= started]:
             interest.refuse(job.id, lambda: self._kind.polling_error(error, (job.id,)))
             job.interests.discard(interest)

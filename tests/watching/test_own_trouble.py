@@ -9,10 +9,12 @@ The places that this touches:
 - credentials that cannot be obtained for a while, or at all,
 - a watcher that is used from another event loop or thread: ``wait``, ``updates`` and the block,
 - a time-out while nobody answers: calls that fail, calls that hang,
-- a process that was stopped when a last poll was due.
+- a process that was stopped when a last poll was due,
+- an export whose description cannot be decoded, once or for good.
 """
 
 import json
+import math
 import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -38,6 +40,7 @@ from support.virtual import (
 
 import aiodiscovery
 from aiodiscovery import ExportUpdate, ExportWatcher
+from aiodiscovery._client.answers import UndecodableAnswerError
 from aiodiscovery.emulator import Emulator
 
 if TYPE_CHECKING:
@@ -408,3 +411,40 @@ async def test_after_that_look_it_times_out_as_ever(client: "Client", emulator: 
             tasks.start_soon(stop)
             with pytest.raises(aiodiscovery.ExportTimeoutError):
                 await watcher.wait(export_id, timeout=0.5)
+
+
+# An export whose description cannot be decoded
+
+
+@virtual_only
+@pytest.mark.parametrize("until", [30, math.inf])
+def test_an_export_that_cannot_be_decoded_harms_no_other(until: float) -> None:
+    ends: dict[str, float | None] = {}
+    named: list[Any] = []
+
+    async def scenario(client: Any, virtual: VirtualService) -> None:
+        ids = virtual.add_exports(100, duration=40)
+        bad = ids[42]
+        error = UndecodableAnswerError("the answer cannot be used")
+        virtual.failing = lambda call: error if bad in call.ids and call.time < until else None
+
+        async def wait(export_id: str) -> None:
+            try:
+                await watcher.wait(export_id)
+            except aiodiscovery.PollingError as caught:
+                named.append((caught.job_ids, caught.__cause__))
+                ends[export_id] = None
+            else:
+                ends[export_id] = anyio.current_time()
+
+        async with ExportWatcher(client) as watcher, anyio.create_task_group() as tasks:
+            for export_id in ids:
+                tasks.start_soon(wait, export_id)
+        assert named == ([] if until == 30 else [((bad,), error)])
+        # It is asked for again for as long as one that is not found.
+        assert anyio.current_time() >= 60 or until == 30
+        assert (ends.pop(bad) is None) == (until == math.inf)
+
+    run_virtual(scenario)
+    assert len(ends) == 99
+    assert all(end is not None and end <= 51 for end in ends.values())
