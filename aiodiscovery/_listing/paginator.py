@@ -24,13 +24,17 @@ __all__ = ["Paginator", "get_paginator"]
 
 # The paginators of botocore's model, here so that no file is read while the event loop waits.
 _OPERATIONS = {
-    "describe_agents": Operation("agentsInfo", "agentIds"),
-    "describe_continuous_exports": Operation("descriptions", "exportIds"),
-    "describe_export_configurations": Operation("exportsInfo", "exportIds"),
-    "describe_export_tasks": Operation("exportsInfo", "exportIds"),
-    "describe_import_tasks": Operation("tasks"),
-    "describe_tags": Operation("tags"),
-    "list_configurations": Operation("configurations"),
+    "describe_agents": Operation("DescribeAgents", "agentsInfo", "agentIds"),
+    "describe_continuous_exports": Operation(
+        "DescribeContinuousExports", "descriptions", "exportIds"
+    ),
+    "describe_export_configurations": Operation(
+        "DescribeExportConfigurations", "exportsInfo", "exportIds"
+    ),
+    "describe_export_tasks": Operation("DescribeExportTasks", "exportsInfo", "exportIds"),
+    "describe_import_tasks": Operation("DescribeImportTasks", "tasks"),
+    "describe_tags": Operation("DescribeTags", "tags"),
+    "list_configurations": Operation("ListConfigurations", "configurations"),
 }
 
 

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple, TypeAlias
 
-from botocore.parsers import ResponseParserError
-
 from .resume_token import IdChunks, Position, write_resume_token
 
 __all__ = [
@@ -18,7 +16,7 @@ __all__ = [
     "Page",
     "Query",
     "copy_parameters",
-    "unusable_token",
+    "has_unusable_token",
 ]
 
 #: The service's limits for a request: items on a page, and ids asked for.
@@ -29,6 +27,7 @@ MAX_IDS = 100
 class Operation(NamedTuple):
     """What a paginated operation calls things."""
 
+    name: str
     result_key: str
     ids_parameter: str | None = None
 
@@ -144,17 +143,13 @@ class Query:
         return len(response.get(self.operation.result_key) or ())
 
 
-def unusable_token(response: dict[str, Any]) -> ResponseParserError | None:
-    """Return an error if an answer has a token that no request can be made with.
+def has_unusable_token(response: dict[str, Any]) -> bool:
+    """Say whether no request can be made with the token of an answer.
 
     What else it has may be handed out all the same.
     """
     token = response.get("nextToken")
-    if token is None or isinstance(token, str):
-        return None
-    return ResponseParserError(
-        f"the service sent a nextToken that is not a string but of type {type(token).__name__}"
-    )
+    return token is not None and not isinstance(token, str)
 
 
 def copy_parameters(parameters: dict[str, Any]) -> dict[str, Any]:

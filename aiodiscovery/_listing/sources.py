@@ -8,9 +8,9 @@ from typing import Any, Protocol
 import anyio
 
 from .._asynctools import current_loop
-from .._client import FeatureId
+from .._client import FeatureId, answer_error
 from ..exceptions import PaginationLoopError
-from .query import MAX_PAGE_SIZE, Page, Query, unusable_token
+from .query import MAX_PAGE_SIZE, Page, Query, has_unusable_token
 from .resume_token import Position
 from .workers import Workers
 
@@ -45,8 +45,8 @@ class DirectSource(PageSource):
         self._loop: object = None
         #: The service's tokens that have been asked with, in the current chunk.
         self._seen = set[str]()
-        #: Comes in place of the next page, once.
-        self._error: Exception | None = None
+        #: Whether an error comes in place of the next page, once.
+        self._stuck = False
 
     @property
     def at_end(self) -> bool:
@@ -65,18 +65,18 @@ class DirectSource(PageSource):
     async def next_page(self) -> Page | None:
         query, position, remaining = self._query, self._position, self._remaining
         while position is not None and remaining != 0:
-            if self._error is not None:
-                error, self._error = self._error, None
-                raise error
+            if self._stuck:
+                self._stuck = False
+                raise _token_error(query)
             if position.service_token in self._seen:
                 raise _loop_error()
             response = await _ask(query, self._feature_id, position, remaining)
             page = query.cut(response, position, remaining)
             after = query.following(response, position) if page is None else page[3]
-            self._error = unusable_token(response)
+            self._stuck = has_unusable_token(response)
             if after is None or after.chunk != position.chunk:
                 self._seen.clear()
-            elif position.service_token is not None and self._error is None:
+            elif position.service_token is not None and not self._stuck:
                 self._seen.add(position.service_token)
             self._position = position = after
             if page is not None:
@@ -171,6 +171,10 @@ class AheadSource(PageSource):
         page = self._query.cut(response, position, self._remaining)
         if page is not None and self._remaining is not None:
             self._remaining -= page[2]
+        if has_unusable_token(response):
+            # In the place of the page that cannot be asked for.
+            chunk.answers.appendleft(_token_error(self._query))
+            self._ahead += 1
         self._ask_ahead()
         return page
 
@@ -209,18 +213,19 @@ class AheadSource(PageSource):
     ) -> Callable[[], None]:
         query = self._query
         answer: tuple[Position, dict[str, Any]] | Exception | None = None
-        error: Exception | None = None
         try:
             if position.service_token in chunk.seen:
                 raise _loop_error()  # noqa: TRY301  # as the answer
             response = await _ask(query, FeatureId("PAGINATOR"), position, remaining)
             after = query.following(response, position)
-            answer, error = (position, response), unusable_token(response)
+            answer = (position, response)
         except Exception as caught:  # noqa: BLE001  # raised when its turn comes
             answer = caught
             chunk.failed = True
         else:
-            if position.service_token is not None and error is None:
+            if has_unusable_token(response):
+                chunk.failed = True  # as soon as the page is handed out
+            elif position.service_token is not None:
                 chunk.seen.add(position.service_token)
             chunk.position = after if after is not None and after.chunk == position.chunk else None
         finally:
@@ -231,12 +236,6 @@ class AheadSource(PageSource):
             else:
                 chunk.answers.append(answer)
                 answer = None  # an error holds this frame
-            if error is not None:
-                # In place of the next page, behind what came with it.
-                chunk.answers.append(error)
-                chunk.failed = True
-                self._ahead += 1
-                error = None
             self._changed.set()
         return self._ask_ahead
 
@@ -257,3 +256,7 @@ def _loop_error() -> PaginationLoopError:
     return PaginationLoopError(
         message="the service sent a token that it had sent before in this run"
     )
+
+
+def _token_error(query: Query) -> Exception:
+    return answer_error(query.operation.name, "its nextToken is not a string")
