@@ -18,10 +18,10 @@ def main() -> int:
     :return: the exit status: 0 done, 1 an export or something else failed, 2 wrong use, 3 time-out,
         128 + n stopped by signal n, 130 by Ctrl-C.
     """
-    if any(find_spec(name) is None for name in ("click", "rich", "httpx2")):
-        sys.stderr.write('The command needs its extra: pip install "aiodiscovery[cli]"\n')
-        return 1
     try:
+        if any(find_spec(name) is None for name in ("click", "rich", "httpx2")):
+            sys.stderr.write('The command needs its extra: pip install "aiodiscovery[cli]"\n')
+            return 1
         from ._commands import run_command_line  # noqa: PLC0415  # it needs the extra
     except KeyboardInterrupt:
         sys.stderr.write("Interrupted.\n")

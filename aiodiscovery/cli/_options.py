@@ -127,18 +127,14 @@ def common_options(function: Callable[..., int]) -> Callable[..., int]:
 
 
 def watch_options(function: Callable[..., int]) -> Callable[..., int]:
-    """Add how to wait, which the function gets as ``timeout`` and ``delays``.
-
-    Goes between the function and ``common_options``, whose settings it needs.
-    """
+    """Add how to wait, which the function gets as ``timeout`` and ``delays``."""
 
     @functools.wraps(function)
-    def with_delays(
-        settings: Settings, *, min_delay: float | None, max_delay: float | None, **options: Any
-    ) -> int:
+    def with_delays(*, min_delay: float | None, max_delay: float | None, **options: Any) -> int:
         if options["timeout"] is not None and not math.isfinite(options["timeout"]):
             raise click.BadParameter("it must be a finite number", param_hint="--timeout")
-        return function(settings, delays=_delays(settings, min_delay, max_delay), **options)
+        local = click.get_current_context().params["local"]
+        return function(delays=_delays(local, min_delay, max_delay), **options)
 
     return _with_options(with_delays, _WATCHING)
 
@@ -149,10 +145,10 @@ def _with_options(function: Callable[..., Any], options: Any) -> Callable[..., A
     return function
 
 
-def _delays(settings: Settings, min_delay: float | None, max_delay: float | None) -> Delays:
+def _delays(local: bool, min_delay: float | None, max_delay: float | None) -> Delays:
     """Return the watcher's delays: those that were given, and others that fit them."""
     # Exports of seconds are looked at more often than those of minutes and hours.
-    shortest, longest = (0.25, 1.0) if settings.local else (10.0, 300.0)
+    shortest, longest = (0.25, 1.0) if local else (10.0, 300.0)
     if min_delay is None:
         min_delay = shortest if max_delay is None else min(shortest, max_delay)
     if max_delay is None:

@@ -134,25 +134,27 @@ class TerminalView(View):
                 Column("Status", statuses, styles=_styles(statuses)),
                 Column("Requested (UTC)", [requested(info, "%Y-%m-%d %H:%M:%S") for info in infos]),
             ]
-            if not any(remarks):
-                self._print_listing(columns)
-            elif not self._print_table([*columns, Column("Message", remarks)]):
-                self._print_listing(columns)
-                for export_id, text in zip(ids, remarks, strict=True):
-                    if text:
-                        self._print(folded(self._console, f"{export_id}: {text}", self._width))
+            self._print_listing(columns, remarks)
         self._print_dim(_summary(infos))
         super().list_ended(resume_token)
 
-    def _print_listing(self, columns: Sequence[Column]) -> None:
-        """Print a table, or, where it is too wide, the first column on lines of its own."""
-        if self._print_table(columns):
+    def _print_listing(self, columns: Sequence[Column], remarks: Sequence[str] = ()) -> None:
+        """Print a table, with remarks in it, below it, or, in a narrow terminal, row by row."""
+        if any(remarks) and self._print_table([*columns, Column("Message", remarks)]):
             return
-        first, *others = columns
-        for row, text in enumerate(first.cells):
-            self._console.print(Text(text), soft_wrap=True)
+        ids, *others = columns
+        if self._print_table(columns):
+            for text, more in zip(ids.cells, remarks, strict=False):
+                if more:
+                    self._print(folded(self._console, f"{text}: {more}", self._width))
+            return
+        for row, text in enumerate(ids.cells):
+            self._console.print(Text(text), soft_wrap=True)  # whole, so that it can be copied
             words = (" " * GAP).join(column.cells[row] for column in others)
-            self._console.print(Text(f"{' ' * GAP}{words}"), soft_wrap=True)
+            for line in filter(None, (words, *remarks[row : row + 1])):
+                for part in Text(line).wrap(self._console, max(8, self._width - GAP)):
+                    part.rstrip()
+                    self._print([Text(" " * GAP).append_text(part)])
 
     def _print_table(self, columns: Sequence[Column]) -> bool:
         """Print a table if it fits, and say whether it does."""

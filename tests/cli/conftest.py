@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +12,16 @@ pytest.importorskip("click")
 pytest.importorskip("rich")
 
 Main = Callable[..., int]
+
+
+@pytest.fixture(autouse=True)
+def no_ids_of_the_user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Keep the ids that the command remembers out of the user's cache directory."""
+    with pytest.MonkeyPatch.context() as patch:
+        cache = tmp_path_factory.mktemp("cache")
+        patch.setenv("XDG_CACHE_HOME", str(cache))
+        patch.setenv("LOCALAPPDATA", str(cache))
+        yield cache / "aiodiscovery" / "recent-ids.json"
 
 
 @pytest.fixture
