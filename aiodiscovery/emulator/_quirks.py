@@ -43,7 +43,7 @@ class Quirks:
         if self.header not in get_args(HeaderCase):
             cases = ", ".join(get_args(HeaderCase))
             raise ValueError(f"header must be one of {cases}, not {self.header!r}")
-        parts = self.folder.split("/")
+        parts = self.folder.removesuffix("/").split("/")
         if self.folder and not all(part.strip(". ") for part in parts):
             raise ValueError(f"folder must be a relative path such as a/b, not {self.folder!r}")
 
