@@ -20,8 +20,13 @@ from ._watching import (
     wait_for_exports,
 )
 from .exceptions import (
+    CollectionError,
+    CollectionInUseError,
+    CollectionTimeoutError,
     DownloadError,
+    ExportAlreadyPresentError,
     ExportFailedError,
+    ExportLimitReachedError,
     ExportNotFoundError,
     ExportNotSucceededError,
     ExportTimeoutError,
@@ -37,9 +42,14 @@ from .exceptions import (
 
 __all__ = [
     "BatchDeleteWatcher",
+    "CollectionError",
+    "CollectionInUseError",
+    "CollectionTimeoutError",
     "DownloadError",
     "DownloadedExport",
+    "ExportAlreadyPresentError",
     "ExportFailedError",
+    "ExportLimitReachedError",
     "ExportNotFoundError",
     "ExportNotSucceededError",
     "ExportTimeoutError",

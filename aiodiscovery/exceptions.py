@@ -18,6 +18,12 @@
     DownloadError
       ExportNotSucceededError
     ArchiveError
+    botocore.exceptions.ClientError
+      ExportAlreadyPresentError
+      ExportLimitReachedError
+    CollectionError
+      CollectionInUseError
+      CollectionTimeoutError (also a TimeoutError)
 
 Errors of the service and of the network reach the caller of a listing as botocore raises them, the
 tasks that wait for a job as the cause of a ``PollingError``. No message holds a download URL:
@@ -27,15 +33,20 @@ those are in what the attributes hold, as the service describes it.
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import PaginationError
+from botocore.exceptions import ClientError, PaginationError
 
 if TYPE_CHECKING:
     from types_aiobotocore_discovery.type_defs import ExportInfoTypeDef
 
 __all__ = [
     "ArchiveError",
+    "CollectionError",
+    "CollectionInUseError",
+    "CollectionTimeoutError",
     "DownloadError",
+    "ExportAlreadyPresentError",
     "ExportFailedError",
+    "ExportLimitReachedError",
     "ExportNotFoundError",
     "ExportNotSucceededError",
     "ExportTimeoutError",
@@ -240,3 +251,58 @@ class ArchiveError(Exception):
 
     def __reduce__(self) -> tuple[object, ...]:
         return type(self), (str(self), self.archive, self.member, self.line)
+
+
+class ExportLimitReachedError(ClientError):
+    """As many exports run at once as the service allows, others' included.
+
+    Start the export again when one of them has ended. It is an ``OperationNotPermittedException``
+    of the client too.
+    """
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # What is raised has a class of the client as a base too, which cannot be pickled.
+        return ExportLimitReachedError, (self.response, self.operation_name)
+
+
+class ExportAlreadyPresentError(ClientError):
+    """The service has the export that was asked for already, and starts no other.
+
+    It is an ``OperationNotPermittedException`` of the client too.
+    """
+
+    #: The id of the export that is there.
+    export_id: str
+
+    def __init__(self, error_response: Any, operation_name: str, export_id: str) -> None:
+        super().__init__(error_response, operation_name)
+        self.export_id = export_id
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        arguments = (self.response, self.operation_name, self.export_id)
+        return ExportAlreadyPresentError, arguments
+
+
+class CollectionError(Exception):
+    """A directory into which exports cannot be collected, or of which there is no report."""
+
+
+class CollectionInUseError(CollectionError):
+    """Another collection is at work in the directory."""
+
+
+class CollectionTimeoutError(CollectionError, TimeoutError):
+    """Not everything was collected within the timeout.
+
+    The exports that were started go on, and the next collection goes on with them.
+    """
+
+    #: The ``CollectionReport``: what there is, and what is missing.
+    report: Any
+
+    def __init__(self, message: str, report: Any) -> None:
+        super().__init__(message)
+        self.report = report
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), (str(self), self.report)

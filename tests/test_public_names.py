@@ -10,9 +10,14 @@ import aiodiscovery
 def test_the_package_hands_out_these_names() -> None:
     assert sorted(aiodiscovery.__all__) == [
         "BatchDeleteWatcher",
+        "CollectionError",
+        "CollectionInUseError",
+        "CollectionTimeoutError",
         "DownloadError",
         "DownloadedExport",
+        "ExportAlreadyPresentError",
         "ExportFailedError",
+        "ExportLimitReachedError",
         "ExportNotFoundError",
         "ExportNotSucceededError",
         "ExportTimeoutError",

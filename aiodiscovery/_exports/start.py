@@ -1,11 +1,17 @@
 """Starting an export."""
 
+import re
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from botocore.exceptions import ClientError
 from dateutil.parser import isoparse
 
-from .._client import answer_error, call, check_client
+from .._client import answer_error, call, check_client, error_code
+from ..exceptions import ExportAlreadyPresentError, ExportLimitReachedError
 
 if TYPE_CHECKING:
     from aiobotocore.client import AioBaseClient
@@ -38,14 +44,16 @@ async def start_export(
         ``{"ec2RecommendationsPreferences": {"enabled": True}}``.
     :raises ValueError: for a time without an offset, an end before the start, or a range without an
         agent, which the service would ignore.
-    :raises botocore.exceptions.BotoCoreError: as botocore raises it, as is ``ClientError``. Past
-        one of the service's limits (two exports of agents a day, five at once) that is
-        ``OperationNotPermittedException``.
+    :raises ExportLimitReachedError: if as many exports run as the service allows.
+    :raises ExportAlreadyPresentError: if the service has this export already, with its id.
+    :raises botocore.exceptions.BotoCoreError: as botocore raises it, as is ``ClientError``. Both
+        errors above are the service's ``OperationNotPermittedException`` too.
 
-    If this is cancelled, the export may have been started. Where an answer is lost, botocore sends
-    the request again, as the client is configured, and the service may start another export: it
-    has nothing to tell that apart by. A client with
-    ``Config(retries={"total_max_attempts": 1})`` sends it once.
+    The request is sent once, whatever retries the client is configured for. Where its answer is lost,
+    another one could start a second export. So throttling, too, ends this at the first answer.
+
+    After a cancellation, a server error or a lost connection the export may have been started:
+    look for its range in ``describe_export_tasks``.
     """
     check_client(client)
     parameters: dict[str, Any] = {}
@@ -66,7 +74,13 @@ async def start_export(
         parameters["endTime"] = end
     if preferences is not None:
         parameters["preferences"] = preferences
-    response = await call(client, "start_export_task", **parameters)
+    try:
+        response = await _call_once(client, parameters)
+    except ClientError as error:
+        refusal = _known_refusal(error)
+        if refusal is None:
+            raise
+        raise refusal from None
     export_id = response.get("exportId")
     if not isinstance(export_id, str) or not export_id:
         raise answer_error("StartExportTask", "it has no exportId; see whether the export runs")
@@ -100,3 +114,101 @@ def _aware(name: str, value: Any) -> datetime | None:
         return time.astimezone(UTC)
     except OverflowError:
         raise ValueError(f"{name} is out of range in UTC: {value!r}") from None
+
+
+# Sending once
+
+
+@dataclass(slots=True)
+class _Sending:
+    """One call: whether its request was sent, and what came of that."""
+
+    sent: bool = False
+    exception: Exception | None = None
+    answer: Mapping[str, Any] | None = None
+
+
+class _SentBeforeError(Exception):
+    """Keeps a request from being sent again: botocore repeats no error that it does not know."""
+
+
+#: The call that this task is in: clients are shared, and the handlers hear of all calls.
+_sending: ContextVar[_Sending | None] = ContextVar("aiodiscovery_sending", default=None)
+_EVENTS = "{}.application-discovery-service.StartExportTask"
+_HANDLER_ID = "aiodiscovery-send-once-{}"
+
+
+def _before_send(**_: Any) -> None:
+    sending = _sending.get()
+    if sending is not None:
+        if sending.sent:
+            raise _SentBeforeError
+        sending.sent = True
+
+
+def _response_received(
+    exception: Exception | None, parsed_response: Mapping[str, Any] | None, **_: Any
+) -> None:
+    sending = _sending.get()
+    if sending is not None and not isinstance(exception, _SentBeforeError):
+        sending.exception, sending.answer = exception, parsed_response
+
+
+_HANDLERS: tuple[tuple[str, Callable[..., None]], ...] = (
+    ("before-send", _before_send),
+    ("response-received", _response_received),
+)
+
+
+async def _call_once(client: Any, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Make a call whose request is sent once, and raise what the first answer to it was."""
+    events = client.meta.events
+    for event, handler in _HANDLERS:
+        # Counted: the last of the calls that run at the same time takes them away.
+        events.register_first(
+            _EVENTS.format(event), handler, _HANDLER_ID.format(event), unique_id_uses_count=True
+        )
+    sending = _Sending()
+    token = _sending.set(sending)
+    try:
+        return await call(client, "start_export_task", **parameters)
+    except _SentBeforeError:
+        if sending.exception is not None:
+            raise sending.exception from None
+        answer: Any = sending.answer
+        code = answer.get("Error", {}).get("Code")
+        raise client.exceptions.from_code(code)(answer, "StartExportTask") from None
+    finally:
+        _sending.reset(token)
+        for event, handler in _HANDLERS:
+            events.unregister(
+                _EVENTS.format(event), handler, _HANDLER_ID.format(event), unique_id_uses_count=True
+            )
+
+
+# Refusals
+
+_LIMIT_REACHED = re.compile(r"limit of maximum allowed concurrent exports", re.IGNORECASE)
+_ALREADY_PRESENT = re.compile(
+    r"successful export is already present\W+export id:\s*([\w.-]*\w)", re.IGNORECASE
+)
+
+
+def _known_refusal(error: ClientError) -> ClientError | None:
+    """Return what says more than the error of the service does; None where nothing is known."""
+    if error_code(error) != "OperationNotPermittedException":
+        return None
+    message = error.response.get("Error", {}).get("Message", "")
+    present = _ALREADY_PRESENT.search(message)
+    if present is not None:
+        return _refusal(ExportAlreadyPresentError, error, present[1])
+    if _LIMIT_REACHED.search(message):
+        return _refusal(ExportLimitReachedError, error)
+    return None
+
+
+def _refusal(kind: type[ClientError], error: ClientError, *arguments: str) -> ClientError:
+    """Make an error that is of the client's own class too, for those who catch that."""
+    made = type(kind.__name__, (kind, type(error)), {"__module__": kind.__module__})
+    refusal: ClientError = made(error.response, error.operation_name, *arguments)
+    return refusal

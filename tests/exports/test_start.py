@@ -1,11 +1,15 @@
 """Starting exports: what is sent, and what is refused before anything is."""
 
+import pickle
 from datetime import UTC, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
+import anyio
 import boto3
 import pytest
-from botocore.exceptions import ClientError, ParamValidationError
+from aiobotocore.session import AioSession
+from botocore.config import Config
+from botocore.exceptions import ClientError, ConnectionClosedError, ParamValidationError
 
 import aiodiscovery
 from aiodiscovery.emulator import Emulator
@@ -159,3 +163,147 @@ async def test_a_blocking_client_is_refused(anyio_backend: str) -> None:
 
     with pytest.raises(ValueError, match="blocking"):
         await aiodiscovery.start_export(blocking)
+
+
+# Sent once
+
+RETRY_MODES: Any = ["legacy", "standard", "adaptive"]
+
+
+@pytest.mark.parametrize("mode", RETRY_MODES)
+async def test_a_start_whose_answer_is_lost_is_not_sent_again(
+    emulator: Emulator, session: AioSession, mode: Any
+) -> None:
+    config = Config(retries={"mode": mode, "total_max_attempts": 5})
+    async with aiodiscovery.create_client(
+        session=session, config=config, **emulator.client_kwargs
+    ) as client:
+        emulator.inject_dropped_connection(calls=1)
+
+        with pytest.raises(ConnectionClosedError):
+            await aiodiscovery.start_export(client)
+
+    assert len(emulator.requests) == 1
+
+
+@pytest.mark.parametrize("mode", RETRY_MODES)
+@pytest.mark.parametrize("code", ["ServerInternalErrorException", "ThrottlingException"])
+async def test_a_start_that_is_answered_with_an_error_ends_with_that_error(
+    emulator: Emulator, session: AioSession, mode: Any, code: str
+) -> None:
+    config = Config(retries={"mode": mode, "total_max_attempts": 5})
+    async with aiodiscovery.create_client(
+        session=session, config=config, **emulator.client_kwargs
+    ) as client:
+        emulator.inject_error(code, "Not now.", status=500 if code.startswith("Server") else 400)
+
+        with pytest.raises(ClientError, match="Not now") as caught:
+            await aiodiscovery.start_export(client)
+
+    assert caught.value.response["Error"]["Code"] == code
+    assert caught.value.operation_name == "StartExportTask"
+    assert isinstance(caught.value, client.exceptions.from_code(code))
+    assert len(emulator.requests) == 1
+
+
+async def test_starts_with_one_client_at_once_are_sent_once_each(
+    client: "ApplicationDiscoveryServiceClient", emulator: Emulator
+) -> None:
+    emulator.inject_server_error(calls=3)
+    failures: list[ClientError] = []
+    started: list[str] = []
+
+    async def start() -> None:
+        try:
+            started.append(await aiodiscovery.start_export(client))
+        except ClientError as error:
+            failures.append(error)
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(8):
+            tasks.start_soon(start)
+
+    assert len(failures) == 3
+    assert len(emulator.requests) == 8
+    assert sorted(started) == sorted(emulator.export_ids[-5:])
+
+
+async def test_other_calls_of_the_client_are_repeated_as_before(
+    client: "ApplicationDiscoveryServiceClient", emulator: Emulator
+) -> None:
+    await aiodiscovery.start_export(client)
+    emulator.clear_requests()
+    emulator.inject_server_error(calls=2)
+
+    start_directly: Any = client.start_export_task
+    await start_directly()
+
+    assert len(emulator.requests) == 3
+
+
+async def test_a_start_that_is_cancelled_leaves_the_client_as_it_was(
+    client: "ApplicationDiscoveryServiceClient", emulator: Emulator
+) -> None:
+    emulator.inject_latency(30, calls=1)
+    with anyio.move_on_after(0.2) as scope:
+        await aiodiscovery.start_export(client)
+    assert scope.cancelled_caught
+    emulator.clear_requests()
+    emulator.inject_server_error(calls=1)
+
+    start_directly: Any = client.start_export_task
+    await start_directly()
+
+    assert len(emulator.requests) == 2
+
+
+# What the service refuses
+
+
+async def test_the_limit_of_exports_at_once_has_an_error_of_its_own(
+    client: "ApplicationDiscoveryServiceClient", emulator: Emulator
+) -> None:
+    message = (
+        "You have reached limit of maximum allowed concurrent exports. Please wait for current "
+        "export tasks to finish before starting another."
+    )
+    emulator.inject_error("OperationNotPermittedException", message)
+
+    with pytest.raises(aiodiscovery.ExportLimitReachedError, match="reached limit") as caught:
+        await aiodiscovery.start_export(client)
+
+    assert isinstance(caught.value, client.exceptions.OperationNotPermittedException)
+    again = pickle.loads(pickle.dumps(caught.value))
+    assert type(again) is aiodiscovery.ExportLimitReachedError
+    assert again.response["Error"]["Message"] == message
+
+
+async def test_an_export_that_is_already_present_has_an_error_with_its_id(
+    client: "ApplicationDiscoveryServiceClient", emulator: Emulator
+) -> None:
+    message = "A successful export is already present Export ID: export-0a1b2c3d-e4f5"
+    emulator.inject_error("OperationNotPermittedException", message)
+
+    with pytest.raises(aiodiscovery.ExportAlreadyPresentError, match="is already") as caught:
+        await aiodiscovery.start_export(client)
+
+    assert caught.value.export_id == "export-0a1b2c3d-e4f5"
+    assert isinstance(caught.value, client.exceptions.OperationNotPermittedException)
+    again = pickle.loads(pickle.dumps(caught.value))
+    assert type(again) is aiodiscovery.ExportAlreadyPresentError
+    assert again.export_id == "export-0a1b2c3d-e4f5"
+
+
+@pytest.mark.parametrize(
+    "message",
+    ["Two exports a day.", "A successful export is already present.", "Exports have a limit."],
+)
+async def test_another_refusal_is_not_taken_for_one_that_is_known(
+    client: "ApplicationDiscoveryServiceClient", emulator: Emulator, message: str
+) -> None:
+    emulator.inject_error("OperationNotPermittedException", message)
+
+    with pytest.raises(client.exceptions.OperationNotPermittedException) as caught:
+        await aiodiscovery.start_export(client)
+
+    assert type(caught.value) is client.exceptions.OperationNotPermittedException
