@@ -1,0 +1,128 @@
+"""The file of the ledger: its tables, what tells that it is one, and its lock."""
+
+import sqlite3
+from pathlib import Path
+
+from ..exceptions import CollectionError, CollectionInUseError
+
+__all__ = ["LEDGER", "LOCK", "as_collection_error", "check", "connect", "lock", "make_or_check"]
+
+#: The names of the ledger and of what is locked while a collection is at work. Nothing else is kept
+#: in the latter, so that the former can be read meanwhile.
+LEDGER, LOCK = "collection.sqlite", "collection.lock"
+#: Tells that a file is a ledger, and how its tables are made.
+_APPLICATION_ID, _VERSION = 0x41444C47, 1
+#: For how many seconds a reader or the writer waits for the other one.
+_BUSY_TIMEOUT = 30.0
+
+_TABLES = """
+CREATE TABLE run (
+    id INTEGER PRIMARY KEY, started REAL NOT NULL, ended REAL, process INTEGER NOT NULL,
+    options TEXT NOT NULL
+);
+CREATE TABLE agent (
+    agent_id TEXT PRIMARY KEY, host_name TEXT, is_connector INTEGER NOT NULL,
+    first INTEGER, last INTEGER, target_start INTEGER, target_end INTEGER,
+    may_extend INTEGER NOT NULL, is_wanted INTEGER NOT NULL, is_gone INTEGER NOT NULL,
+    summarized_to INTEGER
+) WITHOUT ROWID;
+-- The window of a summary has no agent and no range.
+CREATE TABLE window (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, agent_id TEXT, start INTEGER NOT NULL,
+    "end" INTEGER NOT NULL, state TEXT NOT NULL, tries INTEGER NOT NULL DEFAULT 0, export_id TEXT,
+    is_adopted INTEGER NOT NULL DEFAULT 0, covered_start INTEGER, covered_end INTEGER,
+    actual_start INTEGER, actual_end INTEGER, file TEXT, size INTEGER, modified INTEGER,
+    sha256 TEXT, message TEXT, requested REAL
+);
+CREATE INDEX window_state ON window (state);
+-- Each time that a start was about to be sent, and what came of it.
+CREATE TABLE attempt (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, window_id INTEGER NOT NULL REFERENCES window,
+    intended REAL NOT NULL, outcome TEXT, export_id TEXT, message TEXT, known TEXT
+);
+CREATE INDEX attempt_window ON attempt (window_id);
+CREATE INDEX attempt_export ON attempt (export_id);
+"""
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """Open a database, whose rows go by the names of their columns."""
+    try:
+        connection = sqlite3.connect(
+            path, timeout=_BUSY_TIMEOUT, isolation_level=None, check_same_thread=False
+        )
+    except sqlite3.Error as error:
+        raise as_collection_error(error, path.parent) from error
+    connection.row_factory = sqlite3.Row
+    return connection
+
+
+def lock(directory: Path) -> sqlite3.Connection:
+    """Take the lock of a directory, which the operating system gives back however we end.
+
+    sqlite3 locks files on every system that it runs on. This one stays empty.
+
+    :raises CollectionInUseError: if another collection has it.
+    """
+    connection = sqlite3.connect(
+        directory / LOCK, timeout=0, isolation_level=None, check_same_thread=False
+    )
+    try:
+        connection.execute("BEGIN EXCLUSIVE")
+    except sqlite3.OperationalError as error:
+        connection.close()
+        if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+            raise as_collection_error(error, directory) from error
+        raise CollectionInUseError(
+            f"another collection is at work in {str(directory)!r}{_worker(directory)}"
+        ) from None
+    return connection
+
+
+def _worker(directory: Path) -> str:
+    """Say which process is at work in a directory, if that is known."""
+    if not (directory / LEDGER).is_file():
+        return ""
+    connection = connect(directory / LEDGER)
+    try:
+        row = connection.execute(
+            "SELECT process FROM run WHERE ended IS NULL ORDER BY id DESC LIMIT 1"
+        ).fetchone()
+    except sqlite3.Error:
+        return ""
+    finally:
+        connection.close()
+    return "" if row is None else f", in process {row['process']}"
+
+
+def make_or_check(connection: sqlite3.Connection, directory: Path) -> None:
+    """Make the tables where there are none yet, or see to it that they are a ledger's."""
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    (tables,) = connection.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()
+    if (application, tables) == (0, 0):
+        connection.executescript(
+            f"BEGIN IMMEDIATE; {_TABLES} PRAGMA application_id = {_APPLICATION_ID};"
+            f" PRAGMA user_version = {_VERSION}; COMMIT;"
+        )
+    check(connection, directory)
+
+
+def check(connection: sqlite3.Connection, directory: Path) -> None:
+    """See to it that a database is a ledger that this release can read.
+
+    :raises CollectionError: if it is not.
+    """
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if application != _APPLICATION_ID:
+        raise CollectionError(f"{str(directory / LEDGER)!r} is not the ledger of a collection")
+    if version != _VERSION:
+        raise CollectionError(
+            f"the ledger in {str(directory)!r} has version {version}, and this release reads "
+            f"version {_VERSION}: use the release that made it, or a newer one"
+        )
+
+
+def as_collection_error(error: sqlite3.Error, directory: Path) -> CollectionError:
+    """Make the error that says that a ledger cannot be used."""
+    return CollectionError(f"the ledger in {str(directory)!r} cannot be used: {error}")

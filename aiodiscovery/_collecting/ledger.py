@@ -1,0 +1,344 @@
+"""What has been collected, in ``collection.sqlite``: on disk before anything depends on it.
+
+Each method that writes is one transaction, which is on the disk when it returns. They block: they
+are for threads. The connection is used by one of them at a time.
+"""
+
+import json
+import os
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+from typing import Any, Self
+
+from ..exceptions import CollectionError
+from .database import LEDGER, as_collection_error, check, connect, lock, make_or_check
+from .plan import MAX_TRIES, Range, State, Verdict
+from .records import Agent, Record, StoredFile, read_agent, read_record
+
+__all__ = ["Ledger"]
+
+
+class Ledger:
+    """The ledger of a directory. Made by :meth:`open` or :meth:`read`, and closed by its block.
+
+    :param path: the directory.
+    """
+
+    def __init__(self, path: Path, connection: sqlite3.Connection, lock: sqlite3.Connection | None):
+        self.path = path
+        self._connection = connection
+        self._lock = lock
+        # A task that asyncio cancels leaves a call behind that still runs in its thread.
+        self._mutex = threading.Lock()
+        self._run: int | None = None
+
+    @classmethod
+    def open(cls, directory: Path) -> Self:
+        """Open the ledger of a directory for one collection; both are made if they are not there.
+
+        :raises CollectionInUseError: if another collection is at work there.
+        :raises CollectionError: if there is a file that is not a ledger, or one of a newer release.
+        :raises OSError: if the directory cannot be made or written.
+        """
+        directory.mkdir(parents=True, exist_ok=True)
+        with ExitStack() as stack:
+            held = stack.enter_context(closing(lock(directory)))
+            connection = stack.enter_context(closing(connect(directory / LEDGER)))
+            with _errors(directory):
+                # The journal is removed at the end of each transaction: EXTRA, unlike FULL, waits
+                # until that is on disk too.
+                connection.execute("PRAGMA synchronous = EXTRA")
+                make_or_check(connection, directory)
+            stack.pop_all()
+        return cls(directory, connection, held)
+
+    @classmethod
+    def read(cls, directory: Path) -> Self:
+        """Open the ledger of a directory for reading, also while a collection is at work there.
+
+        :raises CollectionError: if there is none.
+        """
+        if not (directory / LEDGER).is_file():
+            raise CollectionError(f"nothing has been collected into {str(directory)!r}")
+        with ExitStack() as stack:
+            connection = stack.enter_context(closing(connect(directory / LEDGER)))
+            with _errors(directory):
+                connection.execute("PRAGMA query_only = ON")
+                check(connection, directory)
+            stack.pop_all()
+        return cls(directory, connection, None)
+
+    def close(self) -> None:
+        """Let go of it. A call that still runs in a thread is waited for."""
+        with self._mutex:
+            self._connection.close()
+            if self._lock is not None:
+                self._lock.close()
+
+    # Collections
+
+    def begin_run(self, options: Mapping[str, Any], now: float) -> None:
+        """Note that a collection is at work.
+
+        What was planned and never tried is planned anew: there may be more by now.
+        """
+        with self._transaction() as connection:
+            self._run = connection.execute(
+                "INSERT INTO run (started, process, options) VALUES (?, ?, ?)",
+                (now, os.getpid(), json.dumps(options)),
+            ).lastrowid
+            connection.execute("DELETE FROM window WHERE state = ? AND tries = 0", (State.PLANNED,))
+
+    def end_run(self, now: float) -> None:
+        """Note that the collection has come to its end."""
+        with self._transaction() as connection:
+            connection.execute("UPDATE run SET ended = ? WHERE id = ?", (now, self._run))
+
+    # Agents
+
+    def agents(self) -> dict[str, Agent]:
+        """Return all agents that were ever seen, by id."""
+        with self._mutex:
+            rows = self._connection.execute("SELECT * FROM agent ORDER BY agent_id").fetchall()
+        return {row["agent_id"]: read_agent(row) for row in rows}
+
+    def save_agents(self, agents: Iterable[Agent]) -> None:
+        """Write what the service says of agents.
+
+        Where an agent's data goes further than before, a window that had none up to the end is
+        asked for again: some may have come late.
+        """
+        with self._transaction() as connection:
+            ends = {
+                row["agent_id"]: row["target_end"]
+                for row in connection.execute("SELECT * FROM agent WHERE may_extend")
+            }
+            for agent in agents:
+                before = ends.get(agent.agent_id)
+                if agent.target is not None and before is not None and agent.target.end > before:
+                    connection.execute(
+                        "UPDATE window SET state = ?"
+                        ' WHERE agent_id = ? AND state = ? AND "end" >= ?',
+                        (State.REOPENED, agent.agent_id, State.EMPTY, before),
+                    )
+                start, end = (None, None) if agent.target is None else agent.target
+                connection.execute(
+                    "INSERT OR REPLACE INTO agent VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    (
+                        *(agent.agent_id, agent.host_name, agent.is_connector),
+                        *(agent.first, agent.last, start, end),
+                        *(agent.may_extend, agent.is_wanted, agent.is_gone, agent.summarized_to),
+                    ),
+                )
+
+    # Windows
+
+    def records(self) -> list[Record]:
+        """Return all windows and summaries, in the order in which they were planned."""
+        with self._mutex:
+            rows = self._connection.execute("SELECT * FROM window ORDER BY id").fetchall()
+        return [read_record(row) for row in rows]
+
+    def known_exports(self) -> set[str]:
+        """Return the ids of the exports that any window has or had."""
+        with self._mutex:
+            rows = self._connection.execute(
+                "SELECT export_id FROM attempt WHERE export_id IS NOT NULL"
+            ).fetchall()
+        return {row["export_id"] for row in rows}
+
+    def known_summaries(self, record: Record) -> set[str]:
+        """Return the ids of the summaries that there were before this one was to be started."""
+        with self._mutex:
+            row = self._connection.execute(
+                "SELECT known FROM attempt WHERE window_id = ? ORDER BY id DESC LIMIT 1",
+                (record.id,),
+            ).fetchone()
+        return set(json.loads(row["known"] or "[]")) if row is not None else set()
+
+    def intend(
+        self,
+        agent_id: str | None,
+        window: Range,
+        now: float,
+        *,
+        again: Record | None = None,
+        known: Iterable[str] = (),
+    ) -> Record:
+        """Note that a start is about to be sent, and return what the ledger has of it.
+
+        :param again: the window that was to be started before, if this is no new one.
+        :param known: the summaries that there are already, which this one is told by.
+        """
+        with self._transaction() as connection:
+            if again is None:
+                made = connection.execute(
+                    'INSERT INTO window (agent_id, start, "end", state, requested)'
+                    " VALUES (?, ?, ?, ?, ?)",
+                    (agent_id, *window, State.INTENDED, now),
+                )
+                number = made.lastrowid
+            else:
+                number = again.id
+                connection.execute(
+                    "UPDATE window SET state = ?, export_id = NULL, is_adopted = 0, requested = ?"
+                    " WHERE id = ?",
+                    (State.INTENDED, now, number),
+                )
+            connection.execute(
+                "INSERT INTO attempt (window_id, intended, known) VALUES (?, ?, ?)",
+                (number, now, json.dumps(sorted(known)) if agent_id is None else None),
+            )
+            if agent_id is None and again is None:
+                connection.execute("UPDATE agent SET summarized_to = target_end WHERE is_wanted")
+        return self._get(number)
+
+    def note_started(
+        self,
+        record: Record,
+        export_id: str,
+        *,
+        is_adopted: bool = False,
+        window: Range | None = None,
+    ) -> Record:
+        """Note which export a window has.
+
+        :param is_adopted: whether that was found, and not answered.
+        :param window: the range that the export is of, if that is another one.
+        """
+        start, end = window or record.window.range
+        with self._transaction() as connection:
+            connection.execute(
+                'UPDATE window SET state = ?, export_id = ?, is_adopted = ?, start = ?, "end" = ?,'
+                " message = NULL WHERE id = ?",
+                (State.RUNNING, export_id, is_adopted, start, end, record.id),
+            )
+            self._close_attempt(record, "adopted" if is_adopted else "started", export_id)
+        return self._get(record.id)
+
+    def note_not_started(self, record: Record, message: str | None = None) -> Record:
+        """Note that an intended start was refused, or came to nothing, or its export is gone."""
+        return self._plan_again(record, "not started", message)
+
+    def drop(self, record: Record, message: str) -> Record:
+        """Note that a window cannot be had with this very range; another one takes its place."""
+        with self._transaction() as connection:
+            self._close_attempt(record, "dropped", None, message)
+            connection.execute(
+                "UPDATE window SET state = ?, message = ? WHERE id = ?",
+                (State.REOPENED, message, record.id),
+            )
+        return self._get(record.id)
+
+    def note_message(self, record: Record, message: str) -> Record:
+        """Note what keeps the archive of a window from being here."""
+        with self._transaction() as connection:
+            connection.execute("UPDATE window SET message = ? WHERE id = ?", (message, record.id))
+        return self._get(record.id)
+
+    def note_foreign(self, record: Record, message: str) -> Record:
+        """Note that the export that was found for a window is not its, and is no answer to it."""
+        with self._transaction() as connection:
+            self._close_attempt(record, "another's", record.export_id, message)
+            connection.execute(
+                "UPDATE window SET state = ?, export_id = NULL, is_adopted = 0 WHERE id = ?",
+                (State.INTENDED, record.id),
+            )
+            connection.execute(
+                "INSERT INTO attempt (window_id, intended, known)"
+                " SELECT window_id, intended, known FROM attempt WHERE window_id = ?"
+                " ORDER BY id DESC LIMIT 1",
+                (record.id,),
+            )
+        return self._get(record.id)
+
+    def note_failed(self, record: Record, message: str) -> Record:
+        """Note that an export FAILED; after the last try, its window is given up."""
+        if record.tries + 1 < MAX_TRIES:
+            return self._plan_again(record, "failed", message, tries=record.tries + 1)
+        with self._transaction() as connection:
+            self._close_attempt(record, "failed", record.export_id, message)
+            connection.execute(
+                "UPDATE window SET state = ?, tries = ?, message = ? WHERE id = ?",
+                (State.FAILED, record.tries + 1, message, record.id),
+            )
+        return self._get(record.id)
+
+    def settle(
+        self,
+        record: Record,
+        verdict: Verdict,
+        *,
+        actual: Range | None = None,
+        file: StoredFile | None = None,
+        message: str | None = None,
+    ) -> Record:
+        """Note what has become of a window, before its file gets its name."""
+        covered = verdict.covered or (None, None)
+        with self._transaction() as connection:
+            connection.execute(
+                "UPDATE window SET state = ?, covered_start = ?, covered_end = ?,"
+                " actual_start = ?, actual_end = ?, file = ?, size = ?, modified = ?, sha256 = ?,"
+                " message = ? WHERE id = ?",
+                (
+                    *(verdict.state, *covered, *(actual or (None, None))),
+                    *((file.path, file.size, file.modified, file.sha256) if file else [None] * 4),
+                    *(message, record.id),
+                ),
+            )
+        return self._get(record.id)
+
+    def fetch_again(self, record: Record) -> Record:
+        """Note that the archive of a window is not here any more, and is to be downloaded again."""
+        with self._transaction() as connection:
+            connection.execute(
+                "UPDATE window SET state = ?, covered_start = NULL, covered_end = NULL,"
+                " file = NULL, size = NULL, modified = NULL, sha256 = NULL WHERE id = ?",
+                (State.RUNNING, record.id),
+            )
+        return self._get(record.id)
+
+    def _plan_again(
+        self, record: Record, outcome: str, message: str | None, tries: int | None = None
+    ) -> Record:
+        with self._transaction() as connection:
+            self._close_attempt(record, outcome, record.export_id, message)
+            connection.execute(
+                "UPDATE window SET state = ?, tries = ?, export_id = NULL, message = ?"
+                " WHERE id = ?",
+                (State.PLANNED, record.tries if tries is None else tries, message, record.id),
+            )
+        return self._get(record.id)
+
+    def _close_attempt(
+        self, record: Record, outcome: str, export_id: str | None, message: str | None = None
+    ) -> None:
+        self._connection.execute(
+            "UPDATE attempt SET outcome = ?, export_id = COALESCE(?, export_id), message = ?"
+            " WHERE id = (SELECT MAX(id) FROM attempt WHERE window_id = ?)",
+            (outcome, export_id, message, record.id),
+        )
+
+    def _get(self, number: int | None) -> Record:
+        with self._mutex:
+            row = self._connection.execute(
+                "SELECT * FROM window WHERE id = ?", (number,)
+            ).fetchone()
+        return read_record(row)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with _errors(self.path), self._mutex, self._connection:
+            self._connection.execute("BEGIN IMMEDIATE")
+            yield self._connection
+
+
+@contextmanager
+def _errors(directory: Path) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise as_collection_error(error, directory) from error

@@ -1,0 +1,107 @@
+"""What the ledger keeps: agents, and a record of each window and summary."""
+
+import sqlite3
+from dataclasses import dataclass
+
+from .plan import Range, State, Window
+
+__all__ = ["Agent", "Record", "StoredFile", "read_agent", "read_record"]
+
+
+@dataclass(frozen=True, slots=True)
+class Agent:
+    """An agent, as the service last described it."""
+
+    agent_id: str
+    host_name: str | None = None
+    is_connector: bool = False
+    #: When it registered and when it was last heard of; None where the service does not say.
+    first: int | None = None
+    last: int | None = None
+    #: What is to be collected of it; None where that is not known.
+    target: Range | None = None
+    #: Whether that ends with the agent's data, and not where the caller wants it to.
+    may_extend: bool = True
+    #: Whether it is one of those that the latest collection was for.
+    is_wanted: bool = True
+    #: Whether the service does not know it any more.
+    is_gone: bool = False
+    #: Up to where it was collected when the latest summary was asked for.
+    summarized_to: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """An archive in the directory."""
+
+    #: Its path in the directory, with slashes.
+    path: str
+    size: int
+    #: When it was changed last, in nanoseconds as ``os.stat()`` has it.
+    modified: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What the ledger has of a window, or of a summary."""
+
+    id: int
+    #: None for a summary of all servers.
+    agent_id: str | None
+    window: Window
+    tries: int = 0
+    export_id: str | None = None
+    #: Whether it was found and not answered that the export is this window's.
+    is_adopted: bool = False
+    #: From when to when its data is.
+    actual: Range | None = None
+    file: StoredFile | None = None
+    message: str | None = None
+    #: When it was asked for, in seconds since the epoch by the clock here.
+    requested: float | None = None
+
+    @property
+    def state(self) -> State:
+        """What has become of it."""
+        return self.window.state
+
+
+def read_agent(row: sqlite3.Row) -> Agent:
+    """Make an agent of its row."""
+    return Agent(
+        row["agent_id"],
+        row["host_name"],
+        bool(row["is_connector"]),
+        row["first"],
+        row["last"],
+        _range(row["target_start"], row["target_end"]),
+        bool(row["may_extend"]),
+        bool(row["is_wanted"]),
+        bool(row["is_gone"]),
+        row["summarized_to"],
+    )
+
+
+def read_record(row: sqlite3.Row) -> Record:
+    """Make a record of its row."""
+    file = None
+    if row["file"] is not None:
+        file = StoredFile(row["file"], row["size"], row["modified"], row["sha256"])
+    covered = _range(row["covered_start"], row["covered_end"])
+    return Record(
+        row["id"],
+        row["agent_id"],
+        Window(row["start"], row["end"], State(row["state"]), covered),
+        row["tries"],
+        row["export_id"],
+        bool(row["is_adopted"]),
+        _range(row["actual_start"], row["actual_end"]),
+        file,
+        row["message"],
+        row["requested"],
+    )
+
+
+def _range(start: int | None, end: int | None) -> Range | None:
+    return None if start is None or end is None else Range(start, end)

@@ -1,0 +1,176 @@
+"""What an archive says of itself: its results JSON, and what its tables show where that is silent.
+
+Archives come over the network, so nothing is read without a bound, and nothing is unpacked.
+"""
+
+import csv
+import io
+import json
+import re
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from dateutil.parser import isoparse
+
+from .plan import Contents, Range
+
+__all__ = ["Results", "read_results"]
+
+#: How many bytes of the results JSON, and of each table, are read at most.
+_MOST_JSON, _MOST_OF_TABLE = 1 << 20, 1 << 16
+_UNREADABLE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    NotImplementedError,
+    OverflowError,
+    RuntimeError,
+    ValueError,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """What an archive says of itself."""
+
+    #: The agents whose data was asked for, as it says.
+    asked_for: frozenset[str] = frozenset()
+    #: The agents of the rows at the beginning of its tables.
+    in_rows: frozenset[str] = frozenset()
+    #: The range that was asked for.
+    requested: Range | None = None
+    #: From when to when its data is.
+    actual: Range | None = None
+    truncated: bool = False
+    #: Whether any of its tables has a row.
+    has_data: bool = False
+
+    def is_of(self, agent_id: str | None) -> bool:
+        """Say whether it may be what was exported for an agent; None: as a summary."""
+        if agent_id is None:
+            return not self.asked_for
+        agents = self.asked_for or self.in_rows
+        return not agents or agent_id in agents
+
+    @property
+    def contents(self) -> Contents:
+        """What decides about its window."""
+        return Contents(self.truncated, self.has_data, self.actual)
+
+
+def read_results(path: Path) -> Results:
+    """Read what an archive says of itself. What it does not say, or not legibly, is left out.
+
+    :raises OSError: where it cannot be read.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = [member for member in archive.infolist() if not member.is_dir()]
+            results: dict[str, Any] = {}
+            has_data = False
+            in_rows = set[str]()
+            for member in members:
+                if _is_results(member.filename):
+                    results = results or _read_json(archive, member)
+                    continue
+                rows = _first_rows(archive, member)
+                has_data = has_data or next(rows, None) is not None
+                in_rows |= _agents_of_rows(archive, member)
+    except _UNREADABLE:
+        return Results()
+    summary = results.get("exportsummary")
+    said = {**results, **(_folded(summary) if isinstance(summary, Mapping) else {})}
+    return Results(
+        asked_for=frozenset(_agents_asked_for(results.get("requestedfilters"))),
+        in_rows=frozenset(in_rows),
+        requested=_range(said.get("requestedstarttime"), said.get("requestedendtime")),
+        actual=_range(said.get("actualstarttime"), said.get("actualendtime")),
+        truncated=said.get("istruncated") in (True, "true", "True"),
+        has_data=has_data,
+    )
+
+
+def _is_results(name: str) -> bool:
+    return name.lower().endswith("results.json")
+
+
+def _read_json(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> dict[str, Any]:
+    """Read an object, with its names folded; an empty one where it is none."""
+    with archive.open(member) as file:
+        text = file.read(_MOST_JSON + 1)
+    if len(text) > _MOST_JSON:
+        return {}
+    try:
+        value = json.loads(text.decode("utf-8-sig"))
+    except (ValueError, RecursionError):
+        return {}
+    return _folded(value) if isinstance(value, dict) else {}
+
+
+def _folded(value: Mapping[str, Any]) -> dict[str, Any]:
+    return {_fold(name): item for name, item in value.items()}
+
+
+def _fold(name: str) -> str:
+    return re.sub(r"[\W_]", "", name).lower()
+
+
+def _agents_asked_for(filters: Any) -> Iterator[str]:
+    for item in filters if isinstance(filters, list) else []:
+        if isinstance(item, Mapping):
+            values = _folded(item).get("values")
+            for value in values if isinstance(values, list) else [values]:
+                if isinstance(value, str):
+                    yield value
+
+
+def _first_rows(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Iterator[dict[str, str]]:
+    """Read the rows at the beginning of a table, by the folded names of their columns."""
+    with archive.open(member) as file:
+        start = file.read(_MOST_OF_TABLE)
+    text = io.StringIO(start.decode("utf-8-sig", "replace"), newline="")
+    # What is cut off, or is no CSV, has been read as far as it matters.
+    rows = csv.reader(text)
+    try:
+        names = [_fold(name) for name in next(rows, [])]
+        for row in rows:
+            if any(row):
+                yield dict(zip(names, row, strict=False))
+    except csv.Error:
+        yield {}
+
+
+def _agents_of_rows(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> set[str]:
+    rows = _first_rows(archive, member)
+    return {agent_id for row in rows if (agent_id := row.get("agentid", ""))}
+
+
+def _range(start: Any, end: Any) -> Range | None:
+    first, last = _time(start), _time(end)
+    if first is None or last is None or last < first:
+        return None
+    return Range(first, last)
+
+
+def _time(value: Any) -> int | None:
+    """Read a time such as ``2017-11-04 00:01:00``, which is in UTC where it does not say."""
+    if isinstance(value, bool):
+        return None
+    try:
+        if isinstance(value, int | float):
+            return int(value)
+        text = value.strip()
+        if text[-2:].upper() in ("AM", "PM"):
+            time = datetime.strptime(text, "%m/%d/%Y %I:%M:%S %p")  # see below
+        else:
+            time = isoparse(text.replace(" ", "T", 1))
+    except (ValueError, OverflowError, AttributeError):
+        return None
+    if time.tzinfo is None:
+        time = time.replace(tzinfo=UTC)
+    return int((time - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds())
