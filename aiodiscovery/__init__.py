@@ -1,6 +1,18 @@
 """Read the AWS Application Discovery Service from asynchronous programs."""
 
 from ._client import create_client
+from ._collecting import (
+    AgentReport,
+    CollectedFile,
+    CollectedWindow,
+    CollectionProgress,
+    CollectionReport,
+    MissingRange,
+    MissingReason,
+    TimeRange,
+    check_collection,
+    collect_exports,
+)
 from ._exports import DownloadedExport, download_export, start_export
 from ._listing import (
     PageIterator,
@@ -41,9 +53,14 @@ from .exceptions import (
 )
 
 __all__ = [
+    "AgentReport",
     "BatchDeleteWatcher",
+    "CollectedFile",
+    "CollectedWindow",
     "CollectionError",
     "CollectionInUseError",
+    "CollectionProgress",
+    "CollectionReport",
     "CollectionTimeoutError",
     "DownloadError",
     "DownloadedExport",
@@ -61,15 +78,20 @@ __all__ = [
     "JobNotFoundError",
     "JobTimeoutError",
     "JobUpdate",
+    "MissingRange",
+    "MissingReason",
     "PageIterator",
     "PaginationLoopError",
     "Paginator",
     "PollingError",
     "ReadAhead",
     "ResumableIterator",
+    "TimeRange",
     "WatchError",
     "WatcherClosedError",
     "WatcherStatistics",
+    "check_collection",
+    "collect_exports",
     "create_client",
     "describe_exports",
     "download_export",

@@ -97,6 +97,15 @@ class Ledger:
         with self._transaction() as connection:
             connection.execute("UPDATE run SET ended = ? WHERE id = ?", (now, self._run))
 
+    def options(self) -> dict[str, Any]:
+        """Return what the latest collection was told."""
+        with self._mutex:
+            row = self._connection.execute(
+                "SELECT options FROM run ORDER BY id DESC LIMIT 1"
+            ).fetchone()
+        options: dict[str, Any] = {} if row is None else json.loads(row["options"])
+        return options
+
     # Agents
 
     def agents(self) -> dict[str, Agent]:
@@ -230,6 +239,17 @@ class Ledger:
             connection.execute(
                 "UPDATE window SET state = ?, message = ? WHERE id = ?",
                 (State.REOPENED, message, record.id),
+            )
+        return self._get(record.id)
+
+    def note_no_newer(self, record: Record, export_id: str) -> Record:
+        """Note that the service has no newer summary than one that is here."""
+        message = f"the service has no newer one than export {export_id}"
+        with self._transaction() as connection:
+            self._close_attempt(record, "present", None, message)
+            connection.execute(
+                "UPDATE window SET state = ?, message = ? WHERE id = ?",
+                (State.EMPTY, message, record.id),
             )
         return self._get(record.id)
 

@@ -19,7 +19,7 @@ from dateutil.parser import isoparse
 
 from .plan import Contents, Range
 
-__all__ = ["Results", "read_results"]
+__all__ = ["Results", "parse_time", "read_results"]
 
 #: How many bytes of the results JSON, and of each table, are read at most.
 _MOST_JSON, _MOST_OF_TABLE = 1 << 20, 1 << 16
@@ -151,13 +151,13 @@ def _agents_of_rows(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> set[st
 
 
 def _range(start: Any, end: Any) -> Range | None:
-    first, last = _time(start), _time(end)
+    first, last = parse_time(start), parse_time(end)
     if first is None or last is None or last < first:
         return None
     return Range(first, last)
 
 
-def _time(value: Any) -> int | None:
+def parse_time(value: Any) -> int | None:
     """Read a time such as ``2017-11-04 00:01:00``, which is in UTC where it does not say."""
     if isinstance(value, bool):
         return None

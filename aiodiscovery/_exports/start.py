@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from aiobotocore.client import AioBaseClient
     from types_aiobotocore_discovery.type_defs import ExportPreferencesTypeDef
 
-__all__ = ["start_export"]
+__all__ = ["check_time", "start_export"]
 
 
 async def start_export(
@@ -48,9 +48,10 @@ async def start_export(
     :raises ExportAlreadyPresentError: if the service has this export already, with its id.
     :raises botocore.exceptions.BotoCoreError: as botocore raises it, as is ``ClientError``. Both
         errors above are the service's ``OperationNotPermittedException`` too.
+    :raises botocore.parsers.ResponseParserError: if something else than the service has answered.
 
-    The request is sent once, whatever retries the client is configured for. Where its answer is lost,
-    another one could start a second export. So throttling, too, ends this at the first answer.
+    The request is sent once, whatever retries the client is configured for: where its answer is
+    lost, another one could start a second export. So throttling, too, ends this at once.
 
     After a cancellation, a server error or a lost connection the export may have been started:
     look for its range in ``describe_export_tasks``.
@@ -65,7 +66,7 @@ async def start_export(
         raise ValueError(
             "start_time and end_time are for the data of an agent: give an agent_id with them"
         )
-    start, end = _aware("start_time", start_time), _aware("end_time", end_time)
+    start, end = check_time("start_time", start_time), check_time("end_time", end_time)
     if start is not None and end is not None and end < start:
         raise ValueError(f"end_time, {end.isoformat()}, is before start_time, {start.isoformat()}")
     if start is not None:
@@ -93,8 +94,11 @@ def _check_agent_id(agent_id: Any) -> str:
     return agent_id
 
 
-def _aware(name: str, value: Any) -> datetime | None:
-    """Return a time in UTC: of any other zone, botocore sends what the clocks there show."""
+def check_time(name: str, value: Any) -> datetime | None:
+    """Return a time in UTC: of any other zone, botocore sends what the clocks there show.
+
+    :raises ValueError: if it is no time, or does not say its offset.
+    """
     if value is None:
         return None
     time = value

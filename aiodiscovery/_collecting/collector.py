@@ -1,0 +1,277 @@
+"""The collection: starting exports as the service lets us, and following each to its end."""
+
+import time
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+
+import anyio
+from botocore.exceptions import ClientError
+
+from .._client import CALL_ERRORS, error_code, is_throttling, may_pass
+from .._exports import start_export
+from .._listing import describe_exports
+from .._watching import ExportWatcher
+from ..exceptions import (
+    ExportAlreadyPresentError,
+    ExportFailedError,
+    ExportLimitReachedError,
+    ExportNotFoundError,
+)
+from .archives import Archives
+from .book import Start
+from .desk import Desk
+from .lost import LostStarts
+from .plan import Range, State
+from .records import Record
+from .report import as_datetime
+
+if TYPE_CHECKING:
+    from anyio.abc import TaskGroup
+    from types_aiobotocore_discovery.type_defs import ExportPreferencesTypeDef
+
+__all__ = ["Collector"]
+
+#: What the service says where asking for this window again would change nothing.
+_WRONG_WINDOW = frozenset(
+    {
+        "InvalidParameterException",
+        "InvalidParameterValueException",
+        "ResourceNotFoundException",
+    }
+)
+
+
+class Collector:
+    """Collects what the book lacks.
+
+    :param max_running: how many exports of ours may run at once.
+    :param preferences: what a summary holds besides.
+    """
+
+    def __init__(
+        self,
+        desk: Desk,
+        watcher: ExportWatcher,
+        *,
+        max_running: int,
+        preferences: "ExportPreferencesTypeDef | None",
+    ) -> None:
+        self._desk = desk
+        self._watcher = watcher
+        self._max_running = max_running
+        self._preferences = preferences
+        self._archives = Archives(desk)
+        self._lost = LostStarts(desk, self._go_on)
+        self._tasks: TaskGroup | None = None
+        self._error: Exception | None = None
+        #: How many starts are under way.
+        self._sending = 0
+        #: How many starts in a row the service has refused, and until when none is sent for it.
+        self._refusals = 0
+        self._paused_until = 0.0
+        #: Whether others take some of the places: then starts are tried one at a time, and one of
+        #: ours that ends is a reason to try.
+        self._is_limited = False
+        #: How often in a row the service has refused an agent.
+        self._refusals_of: dict[str | None, int] = {}
+
+    async def run(self) -> None:
+        """Go on with what there is, and start what is missing, until nothing is left to do.
+
+        :raises botocore.exceptions.BotoCoreError: if the service cannot be asked, and asking again
+            would not help, as is ``ClientError``.
+        """
+        async with anyio.create_task_group() as tasks:
+            self._tasks = tasks
+            self._start_task(self._lost.run)
+            for record in self._desk.book:
+                self._go_on(record)
+            self._start_task(self._start_all)
+        if self._error is not None:
+            raise self._error
+
+    def _start_task(self, task: Callable[..., Awaitable[None]], *arguments: Any) -> None:
+        assert self._tasks is not None  # noqa: S101  # it runs
+        self._tasks.start_soon(self._guard, task, *arguments)
+
+    async def _guard(self, task: Callable[..., Awaitable[None]], *arguments: Any) -> None:
+        """Run a task; the first error of one ends all of them."""
+        try:
+            await task(*arguments)
+        except Exception as error:  # noqa: BLE001  # raised by run(), where no group wraps it
+            self._error = self._error or error
+            assert self._tasks is not None  # noqa: S101  # it runs
+            self._tasks.cancel_scope.cancel()
+
+    def _go_on(self, record: Record) -> None:
+        """Do what a window needs next, unless that is to be started."""
+        if record.state is State.INTENDED:
+            self._lost.add(record)
+        elif record.state is State.RUNNING:
+            self._start_task(self._follow, record)
+        self._desk.wake()
+
+    # Starting
+
+    async def _start_all(self) -> None:
+        desk, book = self._desk, self._desk.book
+        while True:
+            desk.stay_awake()
+            now = anyio.current_time()
+            if len(book.running()) >= self._max_running or (self._is_limited and self._sending):
+                await desk.sleep_until(None)
+                continue
+            start = book.next_start(now, time.time())
+            if start is None:
+                if book.is_finished():
+                    break
+                await desk.sleep_until(book.next_time(now))
+            elif now < self._paused_until:
+                await desk.sleep_until(self._paused_until)
+            else:
+                await self._start(start)
+        assert self._tasks is not None  # noqa: S101  # it runs
+        self._tasks.cancel_scope.cancel()
+
+    async def _start(self, start: Start) -> None:
+        """Write down that a start is about to be sent, and send it in a task of its own."""
+        desk = self._desk
+        known: set[str] = set()
+        if start.agent_id is None:
+            # A summary has no range to be told by: it is one that is not there yet.
+            known = set(await desk.persist(self._lost.summaries))
+        record = await desk.write(
+            desk.ledger.intend,
+            start.agent_id,
+            start.range,
+            time.time(),
+            again=start.again,
+            known=known,
+        )
+        self._sending += 1
+        self._start_task(self._send, record)
+
+    async def _send(self, record: Record) -> None:
+        desk, ledger = self._desk, self._desk.ledger
+        try:
+            if record.agent_id is None:
+                export_id = await start_export(desk.client, preferences=self._preferences)
+            else:
+                export_id = await start_export(
+                    desk.client,
+                    agent_id=record.agent_id,
+                    start_time=as_datetime(record.window.start),
+                    end_time=as_datetime(record.window.end),
+                )
+        except ExportAlreadyPresentError as error:
+            record = await self._take_present(record, error)
+        except CALL_ERRORS as error:
+            if isinstance(error, ClientError) and _is_refusal(error):
+                record = await self._refused(record, error)
+            elif may_pass(error):
+                desk.tell(record, f"a start was not answered ({type(error).__name__})")
+            else:
+                raise
+        else:
+            self._refusals = 0
+            self._refusals_of.pop(record.agent_id, None)
+            record = await desk.write(ledger.note_started, record, export_id)
+        finally:
+            self._sending -= 1
+        self._go_on(record)
+
+    async def _refused(self, record: Record, error: ClientError) -> Record:
+        """Note that the service has not started an export, and when to try again."""
+        desk, ledger = self._desk, self._desk.ledger
+        message = error.response.get("Error", {}).get("Message", "") or error_code(error)
+        if error_code(error) in _WRONG_WINDOW:
+            record = await desk.write(ledger.note_failed, record, message)
+            desk.book.postpone(record.id, anyio.current_time() + desk.delay(record.tries))
+            return record
+        if not (
+            isinstance(error, ExportLimitReachedError)
+            or error_code(error) == "OperationNotPermittedException"
+            or is_throttling(error)
+            or may_pass(error)
+        ):
+            raise error
+        self._refusals += 1
+        now = anyio.current_time()
+        self._paused_until = now + desk.delay(self._refusals)
+        if isinstance(error, ExportLimitReachedError):
+            self._is_limited = True
+        else:
+            # Another agent's turn, in case the refusal is meant for this one.
+            refusals = self._refusals_of.get(record.agent_id, 0) + 1
+            self._refusals_of[record.agent_id] = refusals
+            until = now + desk.delay(refusals)
+            desk.book.postpone(record.agent_id, until)
+            desk.book.postpone(record.id, until)
+        desk.tell(message=f"the service starts nothing now: {message}")
+        return await desk.write(ledger.note_not_started, record)
+
+    async def _take_present(self, record: Record, error: ExportAlreadyPresentError) -> Record:
+        """Go on with an export that was there already, if it is what was asked for."""
+        desk, ledger = self._desk, self._desk.ledger
+        export_id = error.export_id
+        known = await desk.ask(ledger.known_exports)
+        found = await desk.persist(lambda: describe_exports(desk.client, [export_id]))
+        info = found.get(export_id)
+        if record.agent_id is None:
+            if export_id in known:
+                return await desk.write(ledger.note_no_newer, record, export_id)
+            return await desk.write(ledger.note_started, record, export_id, is_adopted=True)
+        start, end = (
+            (info.get("requestedStartTime"), info.get("requestedEndTime"))
+            if info is not None
+            else (None, None)
+        )
+        if export_id not in known and start is not None and end is not None:
+            present = Range(round(start.timestamp()), round(end.timestamp()))
+            window = record.window.range
+            if window.start <= present.start < present.end <= window.end:
+                return await desk.write(
+                    ledger.note_started, record, export_id, is_adopted=True, window=present
+                )
+        # It is of a range that would come twice, so ours is asked for with another end.
+        self._refusals += 1
+        self._paused_until = anyio.current_time() + desk.delay(self._refusals)
+        message = error.response.get("Error", {}).get("Message", "")
+        desk.tell(message=f"the service starts nothing now: {message}")
+        return await desk.write(ledger.drop, record, message)
+
+    # Following
+
+    async def _follow(self, record: Record) -> None:
+        """Wait for an export, and get its archive."""
+        desk, ledger = self._desk, self._desk.ledger
+        assert record.export_id is not None  # noqa: S101  # it is running
+        try:
+            info = await self._watcher.wait(record.export_id)
+        except ExportFailedError as error:
+            record = await desk.write(
+                ledger.note_failed, record, error.status_message or "no message"
+            )
+            desk.book.postpone(record.id, anyio.current_time() + desk.delay(record.tries))
+            self._one_has_ended()
+        except ExportNotFoundError:
+            record = await desk.write(ledger.note_not_started, record)
+            self._one_has_ended()
+        else:
+            desk.book.note_coming(record)
+            self._one_has_ended()
+            record = await self._archives.settle(record, info)
+            if record.state is State.RUNNING:
+                return  # it cannot be downloaded, which the next collection tries again
+        self._go_on(record)
+
+    def _one_has_ended(self) -> None:
+        if self._is_limited:
+            self._paused_until = 0.0
+        self._desk.wake()
+
+
+def _is_refusal(error: ClientError) -> bool:
+    """Say whether the service itself has answered that it starts nothing."""
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    return 400 <= status < 500 and not error_code(error).isdigit()
