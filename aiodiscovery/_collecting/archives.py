@@ -37,8 +37,8 @@ class Archives:
     async def settle(self, record: Record, info: "ExportInfoTypeDef") -> Record:
         """Get the archive of an export that SUCCEEDED, and note what it makes of its window.
 
-        :return: what the ledger has of the window then. It is INTENDED again if the archive is
-            another agent's, and RUNNING if this collection cannot have it.
+        :return: what the ledger has of the window then. It is INTENDED again if the archive is of
+            something else, and RUNNING if this collection cannot have it.
         """
         async with self._limiter:
             export_id = info["exportId"]
@@ -47,7 +47,7 @@ class Archives:
             if failure is not None:
                 return await self._not_downloaded(record, failure)
             results = await run_sync(read_results, path)
-            if not results.is_of(record.agent_id):
+            if not results.is_of(record.kind, record.agent_id):
                 await run_sync(discard, self._desk.directory, export_id)
                 return await self._not_ours(record)
             return await self._keep(record, info, results)
@@ -97,8 +97,8 @@ class Archives:
     async def _not_ours(self, record: Record) -> Record:
         ledger = self._desk.ledger
         if record.is_adopted:
-            return await self._desk.write(ledger.note_foreign, record, "it is of another agent")
-        message = f"the archive of export {record.export_id} is of another agent"
+            return await self._desk.write(ledger.note_foreign, record, "it is of something else")
+        message = f"the archive of export {record.export_id} is of something else"
         return await self._desk.write(ledger.note_failed, record, message)
 
     async def _keep(self, record: Record, info: "ExportInfoTypeDef", results: Results) -> Record:
@@ -109,7 +109,7 @@ class Archives:
         message = None
         if record.agent_id is None:
             verdict = Verdict(State.DONE, None)
-            wanted = summary_file(_requested(info, record))
+            wanted = summary_file(record.kind, _requested(info, record))
             if truncated:
                 message = "truncated: the service left data out"
         else:

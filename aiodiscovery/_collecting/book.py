@@ -1,10 +1,10 @@
 """What a collection knows while it runs, and what it starts next: decisions, with no I/O."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from .plan import UNSETTLED, Range, State, covered_ranges, next_range, subtract
+from .plan import UNSETTLED, Kind, Range, State, covered_ranges, next_range, subtract
 from .records import Agent, Record
 
 __all__ = ["Book", "Start", "Totals"]
@@ -16,6 +16,7 @@ SUMMARY_AGE = 24 * 3600.0
 class Start(NamedTuple):
     """What is to be started: a new window, or one that was planned before."""
 
+    kind: Kind
     agent_id: str | None
     range: Range
     again: Record | None = None
@@ -36,19 +37,20 @@ class Totals:
 class Book:
     """The windows of all agents, as the ledger has them.
 
-    :param wants_summary: whether summaries are taken.
+    :param summaries: which kinds of summaries are taken.
     """
 
     def __init__(
-        self, agents: Mapping[str, Agent], records: Iterable[Record], *, wants_summary: bool
+        self, agents: Mapping[str, Agent], records: Iterable[Record], summaries: Collection[Kind]
     ) -> None:
         self._agents = {
             agent.agent_id: agent
             for agent in agents.values()
             if agent.is_wanted and not agent.is_connector and agent.target is not None
         }
-        self._wants_summary = wants_summary
-        self._has_asked_for_summary = False
+        self._summaries = summaries
+        #: The kinds of which this collection has asked for one.
+        self._asked_for: set[Kind] = set()
         self._records: dict[int, Record] = {}
         self._of_agent: dict[str | None, dict[int, Record]] = {}
         #: The ranges that any window has or had, by which an export is told from others.
@@ -62,12 +64,12 @@ class Book:
         self._counted: dict[str, tuple[int, int, bool]] = {}
         for record in records:
             self.put(record)
-        self._has_asked_for_summary = False
+        self._asked_for.clear()
 
     def put(self, record: Record) -> None:
         """Take in what the ledger has of a window now."""
         if record.agent_id is None and record.id not in self._records:
-            self._has_asked_for_summary = True
+            self._asked_for.add(record.kind)
         self._records[record.id] = record
         self._of_agent.setdefault(record.agent_id, {})[record.id] = record
         if record.agent_id is not None:
@@ -172,7 +174,7 @@ class Book:
                 and self._may_be_started(record)
                 and self._not_before.get(record.id, now) <= now
             ):
-                return Start(record.agent_id, record.window.range, record)
+                return Start(record.kind, record.agent_id, record.window.range, record)
         agents = (
             agent
             for agent in self._open_agents()
@@ -182,9 +184,13 @@ class Book:
         if agent is not None:
             found = self._next_range(agent)
             assert found is not None  # noqa: S101  # it has more to ask for
-            return Start(agent.agent_id, found)
-        if self._needs_summary(wall_clock):
-            return Start(None, Range(0, 0))
+            return Start(Kind.AGENT, agent.agent_id, found)
+        if any(record.state in UNSETTLED for record in self._of_agent.get(None, {}).values()):
+            # One at a time: what the service says of them does not tell the kinds apart.
+            return None
+        for kind in self._summaries:
+            if self._needs(kind, wall_clock):
+                return Start(kind, None, Range(0, 0))
         return None
 
     def next_time(self, now: float) -> float | None:
@@ -193,7 +199,7 @@ class Book:
 
     def _may_be_started(self, record: Record) -> bool:
         if record.agent_id is None:
-            return self._wants_summary
+            return record.kind in self._summaries
         agent = self._agents.get(record.agent_id)
         return agent is not None and not agent.is_gone
 
@@ -220,27 +226,37 @@ class Book:
             may_extend=agent.may_extend,
         )
 
-    def _needs_summary(self, wall_clock: float) -> bool:
-        """Say whether a summary is to be taken.
+    def targets(self) -> dict[str, int]:
+        """Return up to where the data of agents is wanted, by their ids."""
+        return {
+            agent.agent_id: agent.target.end
+            for agent in self._agents.values()
+            if agent.target is not None
+        }
+
+    def _needs(self, kind: Kind, wall_clock: float) -> bool:
+        """Say whether a summary of a kind is to be taken.
 
         That is so if something was collected that was not wanted yet when the latest one was asked
         for, or that is older than a day. A collection takes one at most.
         """
-        if not self._wants_summary or self._has_asked_for_summary:
+        if kind in self._asked_for:
             return False
-        summaries = self._of_agent.get(None, {}).values()
-        if any(record.state in UNSETTLED for record in summaries):
-            return False
-        requested = [
-            record.requested or 0.0
-            for record in summaries
-            if record.state in (State.DONE, State.EMPTY)
-        ]
-        if not requested or wall_clock - max(requested) > SUMMARY_AGE:
+        latest = max(
+            (
+                record
+                for record in self._of_agent.get(None, {}).values()
+                if record.kind is kind and record.state in (State.DONE, State.EMPTY)
+            ),
+            key=lambda record: record.id,
+            default=None,
+        )
+        if latest is None or wall_clock - (latest.requested or 0.0) > SUMMARY_AGE:
             return True
+        targets = latest.targets or {}
         return any(
-            agent.summarized_to is None or record.window.covered.end > agent.summarized_to
-            for agent in self._agents.values()
-            for record in self._of_agent.get(agent.agent_id, {}).values()
+            record.window.covered.end > targets.get(agent_id, record.window.covered.start)
+            for agent_id in self._agents
+            for record in self._of_agent.get(agent_id, {}).values()
             if record.window.covered is not None
         )

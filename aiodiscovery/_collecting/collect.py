@@ -25,7 +25,7 @@ from .collector import Collector
 from .desk import Desk
 from .layout import is_unchanged, put_in_order, set_aside
 from .ledger import Ledger
-from .plan import HOUR, State, target_range
+from .plan import HOUR, Kind, State, target_range
 from .progress import CollectionProgress
 from .records import Agent, Record
 from .report import CollectionReport, make_report
@@ -34,11 +34,8 @@ from .results import parse_time
 if TYPE_CHECKING:
     import httpx2
     from aiobotocore.client import AioBaseClient
-    from types_aiobotocore_discovery.type_defs import ExportPreferencesTypeDef
 
 __all__ = ["check_collection", "collect_exports"]
-
-_RECOMMENDATIONS: "ExportPreferencesTypeDef" = {"ec2RecommendationsPreferences": {"enabled": True}}
 
 
 async def collect_exports(
@@ -69,7 +66,7 @@ async def collect_exports(
     that is tried three times in all.
 
     Archives are in ``agents/<agentId>/<start>_<end>.zip``, named by what they really cover, and
-    ``summary/<time>.zip``.
+    ``summary/<time>.zip`` and ``recommendations/<time>.zip``.
 
     :param client: an aiobotocore client for ``discovery``.
     :param directory: where the archives go; it is made if it is not there.
@@ -80,7 +77,8 @@ async def collect_exports(
     :param end_time: the end of it, in the same form; None: up to when each agent was last heard of.
     :param summary: whether to take a summary of all servers, if something new was collected or the
         last one is older than a day.
-    :param recommendations: whether the summary is to hold recommendations for EC2 instances.
+    :param recommendations: whether to take recommendations of EC2 instances too, when a summary
+        is taken or would be.
     :param max_running: how many exports may run at once. The service allows five, those of others
         included; past that, this waits.
     :param timeout: for how many seconds to go on at most; None: until there is nothing left to do.
@@ -119,7 +117,8 @@ async def collect_exports(
         raise ValueError(f"timeout must be at least 0 seconds, or None, not {timeout!r}")
     if find_spec("httpx2") is None:
         raise ImportError('collect_exports needs httpx2: pip install "aiodiscovery[download]"')
-    options = {"wants_summary": bool(summary)}
+    wanted_kinds = {Kind.SUMMARY: summary, Kind.RECOMMENDATIONS: recommendations}
+    kinds = [kind for kind, is_wanted in wanted_kinds.items() if is_wanted]
     ledger = await run_sync(Ledger.open, Path(directory))
     try:
         desk = Desk(
@@ -131,7 +130,7 @@ async def collect_exports(
             http_client=http_client,
             progress=progress,
         )
-        await desk.ask(ledger.begin_run, options, time.time())
+        await desk.ask(ledger.begin_run, {"summaries": kinds}, time.time())
         has_answered = False
         with anyio.move_on_after(timeout) as scope:
             described = await desk.persist(partial(_describe_agents, client))
@@ -146,7 +145,7 @@ async def collect_exports(
             )
             await desk.ask(ledger.save_agents, agents)
             records = await desk.ask(_put_right, ledger)
-            desk.begin(Book(await desk.ask(ledger.agents), records, wants_summary=bool(summary)))
+            desk.begin(Book(await desk.ask(ledger.agents), records, kinds))
             desk.tell()
             async with ExportWatcher(
                 client,
@@ -159,7 +158,6 @@ async def collect_exports(
                     desk,
                     watcher,
                     max_running=max_running,
-                    preferences=_RECOMMENDATIONS if recommendations else None,
                 ).run()
         report = await desk.ask(_report, ledger, thoroughly=False)
         await desk.ask(ledger.end_run, time.time())
@@ -204,7 +202,7 @@ def _report(ledger: Ledger, *, thoroughly: bool) -> CollectionReport:
         ledger.agents().values(),
         records,
         intact,
-        wants_summary=bool(ledger.options().get("wants_summary")),
+        [Kind(kind) for kind in ledger.options().get("summaries", ())],
     )
 
 

@@ -1,5 +1,6 @@
 """The collection: starting exports as the service lets us, and following each to its end."""
 
+import math
 import time
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
@@ -21,7 +22,7 @@ from .archives import Archives
 from .book import Start
 from .desk import Desk
 from .lost import LostStarts
-from .plan import Range, State
+from .plan import Kind, Range, State
 from .records import Record
 from .report import as_datetime
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Collector"]
 
+_RECOMMENDATIONS: "ExportPreferencesTypeDef" = {"ec2RecommendationsPreferences": {"enabled": True}}
 #: What the service says where asking for this window again would change nothing.
 _WRONG_WINDOW = frozenset(
     {
@@ -45,7 +47,6 @@ class Collector:
     """Collects what the book lacks.
 
     :param max_running: how many exports of ours may run at once.
-    :param preferences: what a summary holds besides.
     """
 
     def __init__(
@@ -54,12 +55,10 @@ class Collector:
         watcher: ExportWatcher,
         *,
         max_running: int,
-        preferences: "ExportPreferencesTypeDef | None",
     ) -> None:
         self._desk = desk
         self._watcher = watcher
         self._max_running = max_running
-        self._preferences = preferences
         self._archives = Archives(desk)
         self._lost = LostStarts(desk, self._go_on)
         self._tasks: TaskGroup | None = None
@@ -68,7 +67,8 @@ class Collector:
         self._sending = 0
         #: How many starts in a row the service has refused, and until when none is sent for it.
         self._refusals = 0
-        self._paused_until = 0.0
+        self._refused_at = -math.inf
+        self._paused_until = -math.inf
         #: Whether others take some of the places: then starts are tried one at a time, and one of
         #: ours that ends is a reason to try.
         self._is_limited = False
@@ -118,7 +118,8 @@ class Collector:
         while True:
             desk.stay_awake()
             now = anyio.current_time()
-            if len(book.running()) >= self._max_running or (self._is_limited and self._sending):
+            is_careful = self._is_limited or self._refusals > 0
+            if len(book.running()) >= self._max_running or (is_careful and self._sending):
                 await desk.sleep_until(None)
                 continue
             start = book.next_start(now, time.time())
@@ -142,20 +143,24 @@ class Collector:
             known = set(await desk.persist(self._lost.summaries))
         record = await desk.write(
             desk.ledger.intend,
+            start.kind,
             start.agent_id,
             start.range,
             time.time(),
             again=start.again,
             known=known,
+            targets=None if start.agent_id is not None else desk.book.targets(),
         )
         self._sending += 1
         self._start_task(self._send, record)
 
     async def _send(self, record: Record) -> None:
         desk, ledger = self._desk, self._desk.ledger
+        sent_at = anyio.current_time()
         try:
             if record.agent_id is None:
-                export_id = await start_export(desk.client, preferences=self._preferences)
+                wanted = _RECOMMENDATIONS if record.kind is Kind.RECOMMENDATIONS else None
+                export_id = await start_export(desk.client, preferences=wanted)
             else:
                 export_id = await start_export(
                     desk.client,
@@ -164,10 +169,10 @@ class Collector:
                     end_time=as_datetime(record.window.end),
                 )
         except ExportAlreadyPresentError as error:
-            record = await self._take_present(record, error)
+            record = await self._take_present(record, error, sent_at)
         except CALL_ERRORS as error:
             if isinstance(error, ClientError) and _is_refusal(error):
-                record = await self._refused(record, error)
+                record = await self._refused(record, error, sent_at)
             elif may_pass(error):
                 desk.tell(record, f"a start was not answered ({type(error).__name__})")
             else:
@@ -180,7 +185,7 @@ class Collector:
             self._sending -= 1
         self._go_on(record)
 
-    async def _refused(self, record: Record, error: ClientError) -> Record:
+    async def _refused(self, record: Record, error: ClientError, sent_at: float) -> Record:
         """Note that the service has not started an export, and when to try again."""
         desk, ledger = self._desk, self._desk.ledger
         message = error.response.get("Error", {}).get("Message", "") or error_code(error)
@@ -195,9 +200,7 @@ class Collector:
             or may_pass(error)
         ):
             raise error
-        self._refusals += 1
-        now = anyio.current_time()
-        self._paused_until = now + desk.delay(self._refusals)
+        now = self._pause(sent_at)
         if isinstance(error, ExportLimitReachedError):
             self._is_limited = True
         else:
@@ -210,7 +213,22 @@ class Collector:
         desk.tell(message=f"the service starts nothing now: {message}")
         return await desk.write(ledger.note_not_started, record)
 
-    async def _take_present(self, record: Record, error: ExportAlreadyPresentError) -> Record:
+    def _pause(self, sent_at: float) -> float:
+        """Send no starts for a while, because one was refused that was sent at a time.
+
+        :return: the time.
+        """
+        now = anyio.current_time()
+        # Those that were under way at the same time were refused for the same reason.
+        if sent_at >= self._refused_at:
+            self._refusals += 1
+        self._refused_at = now
+        self._paused_until = now + self._desk.delay(self._refusals)
+        return now
+
+    async def _take_present(
+        self, record: Record, error: ExportAlreadyPresentError, sent_at: float
+    ) -> Record:
         """Go on with an export that was there already, if it is what was asked for."""
         desk, ledger = self._desk, self._desk.ledger
         export_id = error.export_id
@@ -234,8 +252,7 @@ class Collector:
                     ledger.note_started, record, export_id, is_adopted=True, window=present
                 )
         # It is of a range that would come twice, so ours is asked for with another end.
-        self._refusals += 1
-        self._paused_until = anyio.current_time() + desk.delay(self._refusals)
+        self._pause(sent_at)
         message = error.response.get("Error", {}).get("Message", "")
         desk.tell(message=f"the service starts nothing now: {message}")
         return await desk.write(ledger.drop, record, message)
@@ -267,7 +284,7 @@ class Collector:
 
     def _one_has_ended(self) -> None:
         if self._is_limited:
-            self._paused_until = 0.0
+            self._paused_until = -math.inf
         self._desk.wake()
 
 

@@ -23,16 +23,15 @@ CREATE TABLE run (
 CREATE TABLE agent (
     agent_id TEXT PRIMARY KEY, host_name TEXT, is_connector INTEGER NOT NULL,
     first INTEGER, last INTEGER, target_start INTEGER, target_end INTEGER,
-    may_extend INTEGER NOT NULL, is_wanted INTEGER NOT NULL, is_gone INTEGER NOT NULL,
-    summarized_to INTEGER
+    may_extend INTEGER NOT NULL, is_wanted INTEGER NOT NULL, is_gone INTEGER NOT NULL
 ) WITHOUT ROWID;
--- The window of a summary has no agent and no range.
+-- The window of a summary or of recommendations has no agent and no range.
 CREATE TABLE window (
-    id INTEGER PRIMARY KEY AUTOINCREMENT, agent_id TEXT, start INTEGER NOT NULL,
+    id INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, agent_id TEXT, start INTEGER NOT NULL,
     "end" INTEGER NOT NULL, state TEXT NOT NULL, tries INTEGER NOT NULL DEFAULT 0, export_id TEXT,
     is_adopted INTEGER NOT NULL DEFAULT 0, covered_start INTEGER, covered_end INTEGER,
     actual_start INTEGER, actual_end INTEGER, file TEXT, size INTEGER, modified INTEGER,
-    sha256 TEXT, message TEXT, requested REAL
+    sha256 TEXT, message TEXT, requested REAL, targets TEXT
 );
 CREATE INDEX window_state ON window (state);
 -- Each time that a start was about to be sent, and what came of it.

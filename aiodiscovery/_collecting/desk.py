@@ -50,7 +50,7 @@ class Desk:
         self.not_found_timeout = not_found_timeout
         self.http_client = http_client
         self._progress = progress
-        self.book = Book({}, (), wants_summary=False)
+        self.book = Book({}, (), ())
         self._wake = anyio.Event()
         # The ledger's connection is used by one thread at a time.
         self._limiter = anyio.CapacityLimiter(1)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePosixPath
 
-from .plan import Range, State
+from .plan import Kind, Range, State
 from .records import Record, StoredFile
 
 __all__ = [
@@ -35,9 +35,9 @@ def agent_file(agent_id: str, actual: Range) -> str:
     return f"agents/{_as_name(agent_id)}/{_stamp(actual.start)}_{_stamp(actual.end)}.zip"
 
 
-def summary_file(time: float) -> str:
+def summary_file(kind: Kind, time: float) -> str:
     """Return the path of a summary that was asked for at a time, in the directory."""
-    return f"summary/{_stamp(int(time))}.zip"
+    return f"{kind}/{_stamp(int(time))}.zip"
 
 
 def incoming_file(directory: Path, export_id: str) -> Path:

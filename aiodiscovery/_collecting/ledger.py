@@ -15,7 +15,7 @@ from typing import Any, Self
 
 from ..exceptions import CollectionError
 from .database import LEDGER, as_collection_error, check, connect, lock, make_or_check
-from .plan import MAX_TRIES, Range, State, Verdict
+from .plan import MAX_TRIES, Kind, Range, State, Verdict
 from .records import Agent, Record, StoredFile, read_agent, read_record
 
 __all__ = ["Ledger"]
@@ -135,11 +135,11 @@ class Ledger:
                     )
                 start, end = (None, None) if agent.target is None else agent.target
                 connection.execute(
-                    "INSERT OR REPLACE INTO agent VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    "INSERT OR REPLACE INTO agent VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                     (
                         *(agent.agent_id, agent.host_name, agent.is_connector),
                         *(agent.first, agent.last, start, end),
-                        *(agent.may_extend, agent.is_wanted, agent.is_gone, agent.summarized_to),
+                        *(agent.may_extend, agent.is_wanted, agent.is_gone),
                     ),
                 )
 
@@ -170,26 +170,37 @@ class Ledger:
 
     def intend(
         self,
+        kind: Kind,
         agent_id: str | None,
         window: Range,
         now: float,
         *,
         again: Record | None = None,
         known: Iterable[str] = (),
+        targets: Mapping[str, int] | None = None,
     ) -> Record:
         """Note that a start is about to be sent, and return what the ledger has of it.
 
         :param again: the window that was to be started before, if this is no new one.
         :param known: the summaries that there are already, which this one is told by.
+        :param targets: of a summary, up to where the data of agents is wanted now.
         """
         with self._transaction() as connection:
             if again is None:
                 made = connection.execute(
-                    'INSERT INTO window (agent_id, start, "end", state, requested)'
-                    " VALUES (?, ?, ?, ?, ?)",
-                    (agent_id, *window, State.INTENDED, now),
+                    'INSERT INTO window (kind, agent_id, start, "end", state, requested, targets)'
+                    " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                    (
+                        *(kind, agent_id, *window, State.INTENDED, now),
+                        None if targets is None else json.dumps(targets),
+                    ),
                 )
                 number = made.lastrowid
+                if agent_id is None:
+                    # Those of the newest one are enough.
+                    connection.execute(
+                        "UPDATE window SET targets = NULL WHERE kind = ? AND id < ?", (kind, number)
+                    )
             else:
                 number = again.id
                 connection.execute(
@@ -201,8 +212,6 @@ class Ledger:
                 "INSERT INTO attempt (window_id, intended, known) VALUES (?, ?, ?)",
                 (number, now, json.dumps(sorted(known)) if agent_id is None else None),
             )
-            if agent_id is None and again is None:
-                connection.execute("UPDATE agent SET summarized_to = target_end WHERE is_wanted")
         return self._get(number)
 
     def note_started(

@@ -17,6 +17,7 @@ __all__ = [
     "MAX_TRIES",
     "SMALLEST",
     "Contents",
+    "Kind",
     "Range",
     "State",
     "Verdict",
@@ -48,6 +49,16 @@ class Range(NamedTuple):
     def length(self) -> int:
         """How many seconds it has."""
         return self.end - self.start
+
+
+class Kind(StrEnum):
+    """What an export is of."""
+
+    AGENT = "agent"
+    #: Of all servers, with no range.
+    SUMMARY = "summary"
+    #: EC2 instances for all servers, with no range either.
+    RECOMMENDATIONS = "recommendations"
 
 
 class State(StrEnum):

@@ -1,9 +1,11 @@
 """What the ledger keeps: agents, and a record of each window and summary."""
 
+import json
 import sqlite3
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from .plan import Range, State, Window
+from .plan import Kind, Range, State, Window
 
 __all__ = ["Agent", "Record", "StoredFile", "read_agent", "read_record"]
 
@@ -26,8 +28,6 @@ class Agent:
     is_wanted: bool = True
     #: Whether the service does not know it any more.
     is_gone: bool = False
-    #: Up to where it was collected when the latest summary was asked for.
-    summarized_to: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +44,11 @@ class StoredFile:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What the ledger has of a window, or of a summary."""
+    """What the ledger has of a window, or of a summary or recommendations."""
 
     id: int
-    #: None for a summary of all servers.
+    kind: Kind
+    #: None if it is not of an agent.
     agent_id: str | None
     window: Window
     tries: int = 0
@@ -60,6 +61,8 @@ class Record:
     message: str | None = None
     #: When it was asked for, in seconds since the epoch by the clock here.
     requested: float | None = None
+    #: Of a summary: up to where the data of agents was wanted then, by their ids.
+    targets: Mapping[str, int] | None = None
 
     @property
     def state(self) -> State:
@@ -79,7 +82,6 @@ def read_agent(row: sqlite3.Row) -> Agent:
         bool(row["may_extend"]),
         bool(row["is_wanted"]),
         bool(row["is_gone"]),
-        row["summarized_to"],
     )
 
 
@@ -91,6 +93,7 @@ def read_record(row: sqlite3.Row) -> Record:
     covered = _range(row["covered_start"], row["covered_end"])
     return Record(
         row["id"],
+        Kind(row["kind"]),
         row["agent_id"],
         Window(row["start"], row["end"], State(row["state"]), covered),
         row["tries"],
@@ -100,6 +103,7 @@ def read_record(row: sqlite3.Row) -> Record:
         file,
         row["message"],
         row["requested"],
+        None if row["targets"] is None else json.loads(row["targets"]),
     )
 
 

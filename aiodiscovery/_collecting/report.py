@@ -1,12 +1,12 @@
 """What a collection has and what it lacks, for those who want to know."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 
-from .plan import Range, State, covered_ranges, open_ranges, subtract
+from .plan import Kind, Range, State, covered_ranges, open_ranges, subtract
 from .records import Agent, Record, StoredFile
 
 __all__ = [
@@ -104,7 +104,9 @@ class CollectionReport:
     agents: tuple[AgentReport, ...]
     #: The summaries of all servers, the newest last.
     summaries: tuple[CollectedFile, ...]
-    #: Why there is no summary that is intact, if one was asked for; None otherwise.
+    #: The recommendations of EC2 instances, the newest last.
+    recommendations: tuple[CollectedFile, ...]
+    #: Why there is no summary, or are no recommendations, though they were wanted; None otherwise.
     summary_missing: str | None
     #: The ids of the connectors, which have no data of their own.
     connectors: tuple[str, ...]
@@ -120,19 +122,23 @@ def make_report(
     agents: Iterable[Agent],
     records: Iterable[Record],
     intact: Mapping[int, bool | None],
-    *,
-    wants_summary: bool,
+    summaries: Collection[Kind],
 ) -> CollectionReport:
     """Make the report of a directory.
 
     :param intact: whether the file of a record is unchanged, by the number of the record; None
         where it is missing.
+    :param summaries: the kinds of summaries that were wanted.
     """
     of_agents: dict[str | None, list[Record]] = {}
     for record in records:
         of_agents.setdefault(record.agent_id, []).append(record)
     wanted = [agent for agent in agents if agent.is_wanted]
-    summaries = of_agents.get(None, [])
+    general = {
+        kind: [record for record in of_agents.get(None, []) if record.kind is kind]
+        for kind in (Kind.SUMMARY, Kind.RECOMMENDATIONS)
+    }
+    problems = [problem for kind in summaries if (problem := _problem(kind, general[kind], intact))]
     return CollectionReport(
         directory,
         tuple(
@@ -140,8 +146,9 @@ def make_report(
             for agent in wanted
             if not agent.is_connector
         ),
-        _files(directory, summaries, intact),
-        _summary_missing(summaries, intact) if wants_summary else None,
+        _files(directory, general[Kind.SUMMARY], intact),
+        _files(directory, general[Kind.RECOMMENDATIONS], intact),
+        "; ".join(problems) or None,
         tuple(agent.agent_id for agent in wanted if agent.is_connector),
     )
 
@@ -213,17 +220,19 @@ def _what_is_missing(
     return MissingRange(as_datetime(part.start), as_datetime(part.end), reason, message)
 
 
-def _summary_missing(records: list[Record], intact: Mapping[int, bool | None]) -> str | None:
+def _problem(kind: Kind, records: list[Record], intact: Mapping[int, bool | None]) -> str | None:
+    """Say why the newest summary of a kind is not there; None if it is."""
     done = [record for record in records if record.state is State.DONE]
-    if done and all(intact.get(record.id) for record in done[-1:]):
-        last = records[-1]
-        if last.state is State.FAILED:
-            return f"the latest one FAILED: {last.message}"
-        return None
-    if done:
-        return "the latest one is not what was downloaded"
-    failed = [record for record in records if record.state is State.FAILED]
-    return f"it FAILED: {failed[-1].message}" if failed else "it was not collected so far"
+    newest = records[-1] if records else None
+    if newest is not None and newest.state is State.FAILED:
+        return f"the latest {kind} FAILED: {newest.message}"
+    if not done:
+        return f"no {kind} was collected so far"
+    if not intact.get(done[-1].id):
+        return f"the latest {kind} is not what was downloaded"
+    if done[-1].message is not None:
+        return f"the latest {kind} is {done[-1].message}"
+    return None
 
 
 def _files(

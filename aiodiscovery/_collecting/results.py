@@ -17,7 +17,7 @@ from typing import Any
 
 from dateutil.parser import isoparse
 
-from .plan import Contents, Range
+from .plan import Contents, Kind, Range
 
 __all__ = ["Results", "parse_time", "read_results"]
 
@@ -47,13 +47,15 @@ class Results:
     #: From when to when its data is.
     actual: Range | None = None
     truncated: bool = False
+    #: Whether it is of EC2 instances that are recommended.
+    recommends: bool = False
     #: Whether any of its tables has a row.
     has_data: bool = False
 
-    def is_of(self, agent_id: str | None) -> bool:
-        """Say whether it may be what was exported for an agent; None: as a summary."""
-        if agent_id is None:
-            return not self.asked_for
+    def is_of(self, kind: Kind, agent_id: str | None) -> bool:
+        """Say whether it may be an archive of this kind, and of this agent."""
+        if kind is not Kind.AGENT:
+            return not self.asked_for and self.recommends == (kind is Kind.RECOMMENDATIONS)
         agents = self.asked_for or self.in_rows
         return not agents or agent_id in agents
 
@@ -91,6 +93,7 @@ def read_results(path: Path) -> Results:
         requested=_range(said.get("requestedstarttime"), said.get("requestedendtime")),
         actual=_range(said.get("actualstarttime"), said.get("actualendtime")),
         truncated=said.get("istruncated") in (True, "true", "True"),
+        recommends=any("recommendations" in member.filename.lower() for member in members),
         has_data=has_data,
     )
 

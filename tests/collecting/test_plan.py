@@ -1,5 +1,6 @@
 """What is planned: whatever exports leave out, the windows cover a range once."""
 
+import itertools
 from dataclasses import replace
 
 import pytest
@@ -150,7 +151,7 @@ def test_subtracting_leaves_the_seconds_that_are_in_no_part(
     expected = set(range(*whole)).difference(*(range(*part) for part in parts))
     assert [second for part in left for second in range(*part)] == sorted(expected)
     assert all(part.length > 0 for part in left)
-    assert all(one.end < other.start for one, other in zip(left, left[1:], strict=False))
+    assert all(one.end < other.start for one, other in itertools.pairwise(left))
 
 
 @st.composite
@@ -200,7 +201,7 @@ def test_whatever_archives_leave_out_the_windows_cover_the_range_once(data: st.D
         pytest.fail("it does not end")
 
     held = sorted(held for window in windows if (held := window.held) is not None)
-    assert all(one.end <= other.start for one, other in zip(held, held[1:], strict=False))
+    assert all(one.end <= other.start for one, other in itertools.pairwise(held))
     given_up = [w.range for w in windows if w.state in (State.FAILED, State.TRUNCATED)]
     covered_seconds = covered_ranges(target, windows)
     missing = subtract(target, covered_seconds)
