@@ -8,6 +8,7 @@ import json
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
+from datetime import UTC, datetime
 from email.utils import formatdate
 from functools import partial
 from types import SimpleNamespace
@@ -50,6 +51,8 @@ class VirtualService:
         self.on_call: Callable[[Call], None] = lambda call: None
         #: Decides which calls fail, and how.
         self.failing: Callable[[Call], Exception | None] = lambda call: None
+        #: What headers answers have; None: a date that agrees with the service's clock.
+        self.headers: dict[str, str] | None = None
         self._running = 0
 
     def add_export(self, duration: float | None = None, **options: Any) -> str:
@@ -70,7 +73,7 @@ class VirtualService:
             failure = self.failing(call)
             if failure is not None:
                 raise failure
-            status, answer = 200, self.service.call(model.name, request)
+            status, answer = 200, decode_times(self.service.call(model.name, request))
         except ServiceError as error:
             status = error.status
             answer = {"Error": {"Code": error.code, "Message": error.message}}
@@ -78,10 +81,25 @@ class VirtualService:
             raise ConnectionClosedError(endpoint_url="virtual") from None
         finally:
             self._running -= 1
-        headers = {"date": formatdate(EPOCH + anyio.current_time(), usegmt=True)}
+        headers = self.headers
+        if headers is None:
+            headers = {"date": formatdate(EPOCH + anyio.current_time(), usegmt=True)}
         return SimpleNamespace(status_code=status), answer | {
             "ResponseMetadata": {"HTTPStatusCode": status, "HTTPHeaders": headers}
         }
+
+
+def decode_times(answer: dict[str, Any]) -> dict[str, Any]:
+    """Turn the times of exports into what a parser makes of them."""
+    return answer | {
+        "exportsInfo": [
+            {
+                key: datetime.fromtimestamp(value, UTC) if key.endswith("Time") else value
+                for key, value in info.items()
+            }
+            for info in answer["exportsInfo"]
+        ]
+    }
 
 
 @asynccontextmanager
