@@ -25,7 +25,7 @@ _KEPT = 16
 
 
 class ArchiveAbandoned(Exception):  # noqa: N818 - nothing is wrong
-    """Nobody waits any more for the archive that is being made."""
+    """The archive was not finished, because the server stops."""
 
 
 class _Spool:
@@ -34,7 +34,7 @@ class _Spool:
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
         self._lock = threading.Lock()
-        # It is closed, and so removed, when nobody has it any more.
+        # Closing it removes it, once the last archive that uses it is gone.
         weakref.finalize(self, file.close)
 
     def read(self, position: int, size: int) -> bytes:
@@ -88,14 +88,14 @@ class Archives:
         self._locks: weakref.WeakValueDictionary[Contents, Any] = weakref.WeakValueDictionary()
 
     def get(self, contents: Contents, is_abandoned: Callable[[], bool] = lambda: False) -> Archive:
-        """Return the archive with some contents. May take its time.
+        """Return the archive with some contents. A large one takes a while.
 
-        :param is_abandoned: says, asked now and then, whether nobody waits for it any more
+        :param is_abandoned: asked now and then: whether the work may stop, because the server stops
         :raises ArchiveAbandoned: if so
         """
         with self._lock:
             making = self._locks.setdefault(contents, _Making())
-        # Who asks for the same waits, and finds it.
+        # A second request for the same archive waits here, and then finds it.
         with making.lock:
             with self._lock:
                 archive = self._kept.get(contents)
@@ -135,7 +135,7 @@ class Archives:
 
 
 class _Making:
-    """Held by who makes an archive."""
+    """The lock of an archive that is being made."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
@@ -159,7 +159,7 @@ def _write(
         return 0
     info = _member(name)
     info.compress_type = compression
-    # Nobody knows yet how large it becomes.
+    # How large it becomes is not known yet.
     with archive.open(info, "w", force_zip64=True) as file:
         chunk: bytes | None = first
         while chunk is not None:

@@ -23,7 +23,7 @@ class ArchiveControls:
 
     @property
     def account_number(self) -> str:
-        """The twelve digits of the account, which files are named after."""
+        """The twelve digits of the account. The names of files begin with it."""
         return self._service.maker.account
 
     @property
@@ -33,7 +33,7 @@ class ArchiveControls:
 
     @property
     def connector_ids(self) -> tuple[str, ...]:
-        """The ids of those agents that are connectors, which have no exports."""
+        """The ids of the agents that are connectors. Connectors have no exports."""
         fleet = self._service.fleet
         return tuple(agent_id for agent_id in fleet.agent_ids if fleet.get(agent_id).is_connector)
 
@@ -43,7 +43,7 @@ class ArchiveControls:
         It has data from the first to just before the second.
 
         :return: both in seconds since the epoch, as ``registeredTime`` and ``lastHealthPingTime``
-        :raises ValueError: where there is no such agent
+        :raises ValueError: if there is no such agent
         """
         with self._lock:
             life = self._service.fleet.get(agent_id).life
@@ -56,14 +56,15 @@ class ArchiveControls:
         registered_time: float | None = None,
         last_ping_time: float | None = None,
     ) -> None:
-        """Give an agent a longer life, or a shorter one. Exports that were started keep theirs.
+        """Make the life of an agent longer or shorter.
 
-        What it saw in a second stays what it is.
+        What the agent saw in a given second stays the same. Exports that were started before keep
+        the life that the agent had then.
 
         :param registered_time: when it was registered, in seconds since the epoch, rounded down;
             None: as before
         :param last_ping_time: when it was last heard of, likewise
-        :raises ValueError: where there is no such agent, or it ends before it begins
+        :raises ValueError: if there is no such agent, or it ends before it begins
         """
         with self._lock:
             self._service.fleet.set_life(agent_id, registered_time, last_ping_time)
@@ -75,18 +76,17 @@ class ArchiveControls:
         start_time: float | None = None,
         end_time: float | None = None,
     ) -> Iterator[dict[str, Any]]:
-        """Return the rows that an agent truly has, one at a time and each once, in their order.
+        """Return the rows that an agent has, one at a time.
 
-        The exports of ranges that adjoin have together what this has of all of them: a range has
-        what was seen from its start to just before its end.
+        A range is half-open: it has the rows from its start to just before its end. So the exports
+        of adjoining ranges together have each of these rows once.
 
         :param table: the type of file: ``osInfo``, ``networkInterface``, ``process``,
             ``sourceProcessConnection``, ``destinationProcessConnection`` or ``systemPerformance``
         :param start_time: the start of the range, in seconds since the epoch; None: of its life
         :param end_time: the end of the range, likewise
-        :return: the values by the names of the columns; times are datetimes in UTC, what an agent
-            does not know is None
-        :raises ValueError: where there is no such agent or table
+        :return: the values by column name. Times are datetimes in UTC; an empty cell is None
+        :raises ValueError: if there is no such agent or table
         """
         with self._lock:
             agent = self._service.fleet.get(agent_id)
@@ -100,44 +100,44 @@ class ArchiveControls:
     # Exports and their archives.
 
     def export_rows(self, export_id: str, table: str) -> Iterator[dict[str, Any]]:
-        """Return the rows that the archive of an export has, one at a time; see :meth:`agent_rows`.
+        """Return the rows of an export's archive, one at a time; see :meth:`agent_rows`.
 
         :param table: one of :meth:`export_tables`
-        :raises ValueError: where there is no such export or table
+        :raises ValueError: if there is no such export or table
         """
         return as_values(self._service.maker.table(self._contents(export_id), table))
 
     def export_tables(self, export_id: str) -> tuple[str, ...]:
-        """Return the types of files that the archive of an export may have.
+        """Return the types of files in an export's archive. A type without rows may have no file.
 
-        :raises ValueError: where there is no such export
+        :raises ValueError: if there is no such export
         """
         return self._service.maker.names(self._contents(export_id))
 
     def export_range(self, export_id: str) -> tuple[float, float]:
-        """Return the range of which the export of an agent has rows, up to where it stopped.
+        """Return the range that an agent's export covers. A truncated one stops before its end.
 
         :return: start and end in seconds since the epoch
-        :raises ValueError: where there is no such export, or it is not of an agent
+        :raises ValueError: if there is no such export, or it is not an agent's
         """
         contents = self._contents(export_id)
         if contents.agent is None:
-            raise ValueError(f"the export {export_id!r} is not that of an agent")
+            raise ValueError(f"the export {export_id!r} is not an agent's")
         seconds = self._service.maker.actual(contents)
         return float(seconds.start), float(seconds.stop)
 
     def archive(self, export_id: str) -> bytes:
         """Return the archive that the download URL of an export gives once it has SUCCEEDED.
 
-        :raises ValueError: where there is no such export
+        :raises ValueError: if there is no such export
         """
         return self._service.archives.get(self._contents(export_id)).read()
 
     def write_archive(self, export_id: str, path: str | os.PathLike[str]) -> None:
         """Write the archive of an export to a file, without holding it in memory.
 
-        :raises ValueError: where there is no such export
-        :raises OSError: where the file cannot be written
+        :raises ValueError: if there is no such export
+        :raises OSError: if the file cannot be written
         """
         archive = self._service.archives.get(self._contents(export_id))
         with open(path, "wb") as file:
@@ -146,7 +146,7 @@ class ArchiveControls:
     def replace_archive(self, export_id: str) -> None:
         """Give an export another archive, with another ETag.
 
-        :raises ValueError: where there is no such export
+        :raises ValueError: if there is no such export
         """
         with self._lock:
             self._service.exports.get(export_id).archive_version += 1

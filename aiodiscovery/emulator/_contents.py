@@ -28,7 +28,7 @@ class Contents:
     :param agent: the agent, as it was when the export was started
     :param requested: the range that was asked for, in seconds since the epoch
     :param seconds: the seconds of which it may have rows
-    :param cut: whether it is to hold no more than the first half
+    :param cut: whether it stops in the middle
     :param gone: the ids of the servers that were deleted before
     """
 
@@ -78,7 +78,7 @@ class ContentsMaker:
     def table(self, contents: Contents, name: str) -> Table:
         """Return a table.
 
-        :raises ValueError: where contents of this kind have no such table
+        :raises ValueError: if contents of this kind have no such table
         """
         if name not in self.names(contents):
             names = ", ".join(self.names(contents))
@@ -105,7 +105,7 @@ class ContentsMaker:
         return contents.cut or self.actual(contents) != contents.seconds
 
     def _actual(self, contents: Contents) -> range:
-        """Return the seconds of which an export has rows: those to where it stopped."""
+        """Return the seconds that an export covers. A truncated one stops early."""
         seconds = contents.seconds
         if contents.agent is None:
             return seconds
@@ -120,7 +120,7 @@ class ContentsMaker:
         for slot in range(first // SLOT * SLOT, last, SLOT):
             part = range(max(slot, first), min(slot + SLOT, last))
             size += sum(self._size(contents, name, part) for name in AGENT_TABLES)
-            # At least one part is in it: otherwise nobody would ever come to its end.
+            # It has at least one part. Otherwise the next export could not go on from its end.
             if size > self._size_limit and part.start > first:
                 return range(seconds.start, part.start)
         return seconds
@@ -156,7 +156,7 @@ class ContentsMaker:
             "RequestedEndTime": None if end is None else write(end),
             "ResultFilesGenerated": len(sizes),
             "TotalSizeOfResultFiles": sum(sizes),
-            # Not when it was asked for: the same range has the same archive on any day.
+            # Not the time of the request: the same range has the same archive on any day.
             "ExportStartedAt": write(contents.seconds.stop + contents.version),
             "ExportStatus": "SUCCEEDED",
             "StatusMessage": "The export succeeded.",

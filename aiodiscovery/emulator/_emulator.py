@@ -79,16 +79,15 @@ class Emulator(JobControls, ArchiveControls, FaultControls):
         None: any number
     :param refuse_repeats: whether StartExportTask refuses the same range of the same agent again
         once it has SUCCEEDED, with a message that names the earlier export
-    :param agent_days: how many days an agent has data of at most; all of it lies before 1 June
+    :param agent_days: how many days of data an agent has at most. All data is from before 1 June
         2025, unless :meth:`set_agent_life` says otherwise
-    :param connections: how many connections each server opens in 15 minutes, on the average: with
-        35,000 the export of 72 hours has ten millions
-    :param export_size_limit: how many bytes of CSV the export of an agent has at most. It is
-        truncated before the quarter of an hour with which it would have more, yet has at least
-        one; None: any number
-    :param archive_size: how many bytes the archive of an export has at least: what is missing is
-        in another file, ``Padding.csv``
-    :param quirks: what varies in the archives of all exports
+    :param connections: how many connections each server opens in 15 minutes, on average; 35,000
+        make ten million in 72 hours
+    :param export_size_limit: how many bytes of CSV an agent's export has at most. A larger one is
+        truncated at a quarter of an hour, but has at least one; None: any number
+    :param archive_size: how many bytes an archive has at least. A file ``Padding.csv`` makes up
+        for what is missing
+    :param quirks: what varies in archives; None: nothing
     :param clock: gives the time in seconds since the epoch; must not go back
     :raises ValueError: for a negative number, or a port that there is not
     """
@@ -207,8 +206,8 @@ class Emulator(JobControls, ArchiveControls, FaultControls):
     def __enter__(self) -> Self:
         """Start answering.
 
-        :raises OSError: where the address cannot be bound
-        :raises RuntimeError: where it has been entered before
+        :raises OSError: if the address cannot be bound
+        :raises RuntimeError: if it has been entered before
         """
         with self._lock:
             if self._entered:
@@ -280,16 +279,17 @@ class Emulator(JobControls, ArchiveControls, FaultControls):
     # Calling it.
 
     def call(self, operation: str, parameters: object) -> dict[str, Any]:
-        """Carry out an operation without HTTP, entered or not, for a test on a virtual clock.
+        """Carry out an operation without HTTP, such as for a test on a virtual clock.
 
-        It is not among :attr:`requests`, and no latency falls on it.
+        The emulator need not be entered. The call is not recorded in :attr:`requests`, and latency
+        does not fall on it.
 
         :param operation: its name, such as ``DescribeExportTasks``
         :param parameters: its parameters as JSON has them, timestamps as seconds since the epoch
         :return: its answer in the same form
-        :raises ServiceError: for whatever the service answers with an error, or was told to
-        :raises DroppedConnection: where it was told to give no answer
-        :raises ForeignAnswer: where it was told that something else answers
+        :raises ServiceError: if the service answers with an error, or a fault does
+        :raises DroppedConnection: if a fault drops the connection
+        :raises ForeignAnswer: if a fault lets something else answer
         """
         with self._lock:
             return self._service.call(operation, parameters)

@@ -237,7 +237,7 @@ class Exports:
     def get(self, export_id: str) -> Export:
         """Return an export, visible or not.
 
-        :raises ValueError: where there is none
+        :raises ValueError: if there is none
         """
         export = self.find(export_id)
         if export is None:
@@ -371,7 +371,7 @@ def _check_range(start: float | None, end: float | None) -> None:
 
 
 def _seconds(start: float | None, end: float | None, life: range) -> range:
-    """Return the seconds that an export covers, 72 hours of them where an end was left open."""
+    """Return the seconds that an export covers, 72 hours of them if an end was left open."""
     if start is None:
         end = life.stop if end is None else end
         start = end - _MAX_RANGE

@@ -54,7 +54,8 @@ class FaultControls:
         :param message: the text that goes with it
         :param status: the HTTP status
         :param calls: how many calls it falls on; None: all, until :meth:`clear_faults`
-        :param after: how many calls it spares first, of those that no fault before it falls on
+        :param after: how many calls it lets through first. Calls that an earlier fault falls on do
+            not count
         :param operation: the only operation that it falls on, such as ``DescribeExportTasks``, or
             some of them; None: all of them
         :raises ValueError: for fewer than one call, a negative number, an unknown operation or a
@@ -105,13 +106,13 @@ class FaultControls:
         after: int = 0,
         operation: Operations = None,
     ) -> None:
-        """Let calls be answered by something that is not the service.
+        """Let something answer calls that is not the service.
 
-        The service's own answers, errors too, are JSON objects with the content type
-        ``application/x-amz-json-1.1`` and an ``x-amzn-RequestId``. What answers here may be
-        anything. It queues together with errors and dropped connections.
+        The service's own answers, including errors, are JSON objects with the content type
+        ``application/x-amz-json-1.1`` and an ``x-amzn-RequestId``. This answer may be anything. It
+        queues together with errors and dropped connections.
 
-        :param kind: what answers, as far as it is not said otherwise. Without the service:
+        :param kind: what answers. The other parameters change parts of it. Fixed answers are:
 
             - ``portal``: status 200 and the HTML page of a network's login portal
             - ``empty``: status 200 and nothing
@@ -119,25 +120,25 @@ class FaultControls:
             - ``error``: status 200 and the JSON of an error
             - ``null``: status 200 and the JSON value ``null``
             - ``array``: status 200 and ``[null]``
-            - ``bytes``: status 200 and bytes that are no text
+            - ``bytes``: status 200 and bytes that are not text
             - ``unavailable``: status 503 and an HTML page in Latin-1
-            - ``redirect``: status 302 to ``/login``, where there is the portal's page
+            - ``redirect``: status 302 to ``/login``, which is the portal's page
 
-            Made of the service's own answer to the call, which is carried out:
+            These are made from the service's own answer, so the call is carried out:
 
             - ``half``: the first half of its bytes
-            - ``bom``: it with a byte order mark in front
-            - ``null-item``: it with a ``null`` in front of the items of its lists
-        :param body: the body, in place of that of the kind; a function is given that of the
-            service's own answer, so the call is carried out
-        :param status: the HTTP status, such as 307, in place of that of the kind
-        :param headers: headers, such as ``Location`` or ``Content-Type``, besides those of the kind
-        :param request_id: whether it has an ``x-amzn-RequestId`` nevertheless
-        :param carried_out: whether the service carries out the call although something else
-            answers; None: if its answer is needed
+            - ``bom``: a byte order mark and the answer
+            - ``null-item``: the answer, with a ``null`` as the first item of each list
+        :param body: another body. A function makes it from the body of the service's own answer,
+            so the call is carried out
+        :param status: another HTTP status, such as 307
+        :param headers: more headers, such as ``Location`` or another ``Content-Type``
+        :param request_id: whether it has an ``x-amzn-RequestId``, as the service's answers have
+        :param carried_out: whether the service carries out the call; None: only if the answer is
+            made from the service's own
         :param calls: how many calls it falls on; None: all, until :meth:`clear_faults`
-        :param after: how many calls it spares first, of those that no fault before it falls on:
-            with 1, it is page 2 of a listing
+        :param after: how many calls it lets through first; with 1, it falls on page 2 of a listing.
+            Calls that an earlier fault falls on do not count
         :param operation: the only operation that it falls on, or some of them; None: all of them
         :raises ValueError: for an unknown kind or operation, a bad status, fewer than one call, a
             negative number
@@ -203,7 +204,7 @@ class FaultControls:
         pages are A, B, A, B and so on, and so are the tokens. Each run over a listing is in a
         circle of its own.
 
-        :param length: how many pages are in it; fewer, where the listing ends before
+        :param length: how many pages are in it; fewer, if the listing ends before
         :param calls: how many pages it falls on; None: all, until :meth:`clear_faults`
         :param operation: the only operation that it falls on; None: every paginated one
         :raises ValueError: for fewer than one page or call, or an unknown operation
@@ -243,11 +244,11 @@ class FaultControls:
         headers: Mapping[str, str] | None = None,
         calls: int | None = 1,
     ) -> None:
-        """Let downloads be answered by something that is not the storage.
+        """Let something answer downloads that is not the storage.
 
-        The parameters are those of :meth:`inject_foreign_answer`; what is made of the service's
-        answer is made of the archive here, whatever range was asked for. See
-        :meth:`inject_download_error`.
+        The parameters are those of :meth:`inject_foreign_answer`. Here ``half`` and the function
+        ``body`` take the whole archive, whatever range was asked for. This queues together with
+        download errors; see :meth:`inject_download_error`.
         """
         made = recipe(kind, body, status, headers)
         self._inject(ForeignDownload(recipe=made, calls=calls))

@@ -31,7 +31,7 @@ class Fault:
     """Something that goes wrong with some calls.
 
     :param calls: how many calls it still falls on; None for every one until it is cleared
-    :param after: how many calls it spares before
+    :param after: how many calls it still lets through first
     :param operations: the only operations whose calls it falls on; None for all
     """
 
@@ -153,7 +153,7 @@ class Faults:
     def take(self, kind: type[F], operation: str) -> F | None:
         """Return the fault of a kind that falls on this call, and count the call.
 
-        :return: None where the call is spared
+        :return: None if the call is spared
         """
         for index, fault in enumerate(self._faults):
             if isinstance(fault, kind) and (

@@ -38,13 +38,13 @@ class Agent:
 
     @property
     def is_connector(self) -> bool:
-        """Whether it is a connector, of which there are no agent exports."""
+        """Whether it is a connector. Connectors have no agent exports."""
         return "connector" in self.kind.lower()
 
     def awake(self, seconds: range) -> Iterator[range]:
         """Return the parts of a range in which it saw something, in their order.
 
-        A connector sees servers from outside, and nothing that could be exported of one.
+        A connector sees servers from outside only: it has nothing to export.
         """
         if self.is_connector:
             return
@@ -144,7 +144,7 @@ class Fleet:
     def get(self, agent_id: str) -> Agent:
         """Return an agent.
 
-        :raises ValueError: where there is none
+        :raises ValueError: if there is none
         """
         if agent_id not in self._agents:
             raise ValueError(f"there is no agent {agent_id!r}")

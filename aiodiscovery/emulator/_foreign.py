@@ -1,4 +1,4 @@
-"""Answers that are not the service's: what else may stand between a program and the service."""
+"""Answers that are not the service's, but those of something between it and a program."""
 
 import json
 import uuid
@@ -34,7 +34,7 @@ _PORTAL = (
 
 
 class ForeignAnswer(Exception):  # noqa: N818 - it is what happened, and the answer to nothing
-    """A call is answered by something that is not the service, because a test wants it so.
+    """Something that is not the service answers a call, because a test wants it so.
 
     :param status: the HTTP status
     :param headers: the headers
@@ -64,7 +64,7 @@ class Recipe:
     def answer(self, answer: bytes) -> ForeignAnswer:
         """Make it.
 
-        :param answer: the body of the service's own answer; empty where it was not asked
+        :param answer: the body of the service's own answer; empty if the call is not carried out
         """
         return ForeignAnswer(self.status, self.headers, self.make(answer))
 

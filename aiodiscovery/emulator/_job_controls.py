@@ -52,8 +52,8 @@ class JobControls:
         :param end_time: the end of the range asked for, in seconds since the epoch
         :param visibility_delay: seconds that it is missing from the describe calls. It does not
             become visible before those that were added before it
-        :param recommendations: whether, without an agent, EC2 instances are recommended
-        :param quirks: what varies in its archive; None: what varies in those of all
+        :param recommendations: whether it recommends EC2 instances; not for an agent
+        :param quirks: what varies in its archive; None: the emulator's ``quirks``
         :return: the export's id
         :raises ValueError: for a negative number
         """
@@ -112,9 +112,9 @@ class JobControls:
         :param duration: seconds that it takes; None: until it is told; left out: the emulator's
             ``export_duration``
         :param fail_with: the message with which it fails; None: it succeeds
-        :param truncated: whether it says that its data is incomplete; that of an agent is cut off
+        :param truncated: whether it says that its data is incomplete. An agent's export then stops
             in the middle of its range
-        :param quirks: what varies in its archive; None: what varies in those of all
+        :param quirks: what varies in its archive; None: the emulator's ``quirks``
         :raises ValueError: for a negative duration
         """
         with self._lock:
@@ -126,7 +126,7 @@ class JobControls:
         """Let an export succeed now, whatever its status was.
 
         :param truncated: whether it says that its data is incomplete
-        :raises ValueError: where there is no such export
+        :raises ValueError: if there is no such export
         """
         with self._lock:
             self._service.exports.get(export_id).end_as(Outcome(), truncated=truncated)
@@ -135,7 +135,7 @@ class JobControls:
         """Let an export fail now, whatever its status was.
 
         :param message: its status message
-        :raises ValueError: where there is no such export
+        :raises ValueError: if there is no such export
         """
         self.set_export_status(export_id, "FAILED", message)
 
@@ -146,7 +146,7 @@ class JobControls:
 
         :param message: its status message; None: the usual one, or an empty one for a status
             that the service does not know
-        :raises ValueError: where there is no such export
+        :raises ValueError: if there is no such export
         """
         with self._lock:
             export = self._service.exports.get(export_id)
@@ -180,7 +180,7 @@ class JobControls:
 
         With one in which such tasks run, it runs until it is told something else.
 
-        :raises ValueError: where there is no such task
+        :raises ValueError: if there is no such task
         """
         with self._lock:
             self._service.tasks.set_status(task_id, status)

@@ -54,7 +54,7 @@ class Links:
 
     @staticmethod
     def export_id(path: str) -> str:
-        """Return the id of the export that the path of a URL names; empty where it names none."""
+        """Return the id of the export that the path of a URL names; empty if it names none."""
         if not (path.startswith(_PREFIX) and path.endswith(_SUFFIX)):
             return ""
         return path[len(_PREFIX) : -len(_SUFFIX)]
@@ -62,7 +62,7 @@ class Links:
     def check(self, path: str, query: Mapping[str, str], now: float) -> None:
         """Check the signature and the age of a URL.
 
-        :raises LinkError: where it must not be used
+        :raises LinkError: if it must not be used
         """
         parameters = dict(query)
         signature = parameters.pop(_SIGNATURE, "")

@@ -27,7 +27,7 @@ class Option:
     name: str
     #: Makes the value of the text that was given.
     #:
-    #: :raises ValueError: where it is none, with what is allowed.
+    #: :raises ValueError: if it is none, with what is allowed.
     parse: Callable[[str], Any]
     default: Any
     help: str
@@ -45,6 +45,12 @@ def _count(text: str) -> int:
     if number < 0:
         raise ValueError(f"must not be negative: {text}")
     return number
+
+
+def _truth(text: str) -> bool:
+    if text not in ("yes", "no"):
+        raise ValueError(f"must be yes or no: {text}")
+    return text == "yes"
 
 
 def _port(text: str) -> int:
@@ -93,12 +99,17 @@ OPTIONS = (
         _count,
         "how many exports can be started in 24 hours; any number if it is left out",
     ),
-    _option("agent-days", _seconds, "how many days an agent has data of at most"),
-    _option("connections", _seconds, "how many a server opens in 15 minutes, on the average"),
+    _option(
+        "refuse-repeats",
+        _truth,
+        "whether the same range of the same agent is not exported twice (yes or no)",
+    ),
+    _option("agent-days", _seconds, "how many days of data an agent has at most"),
+    _option("connections", _seconds, "how many a server opens in 15 minutes, on average"),
     _option(
         "export-size-limit",
         _count,
-        "how many bytes of CSV the export of an agent has at most; any number if it is left out",
+        "bytes of CSV that an agent's export has at most; any number if it is left out",
     ),
     _option(
         "quirks",

@@ -12,11 +12,11 @@ HeaderCase = Literal["usual", "lower", "upper", "snake"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quirks:
-    """What may vary in the archives of the service, and a reader must bear.
+    """What may vary in the service's archives. A reader must cope with all of it.
 
     :param timestamps: the form of the times: ``us`` (``01/31/2025 01:05:00 pm``, that of the User
         Guide), ``iso`` (``2025-01-31T13:05:00``), ``iso-z`` (``2025-01-31T13:05:00Z``), ``space``
-        (``2025-01-31 13:05:00``) or ``space-z`` (``2025-01-31 13:05:00Z``); always UTC
+        (``2025-01-31 13:05:00``) or ``space-z`` (``2025-01-31 13:05:00Z``). All are in UTC
     :param byte_order_mark: whether files begin with one
     :param crlf: whether lines end with CR and LF
     :param folder: the folder in which the files are, such as ``exports/2025``; empty: none

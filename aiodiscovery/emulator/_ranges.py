@@ -19,7 +19,7 @@ def requested_range(header: str | None, if_range: str | None, etag: str, size: i
     :param if_range: the If-Range header
     :param etag: the tag of the archive, a strong one
     :param size: how many bytes the archive has
-    :raises LinkError: where the archive has none of those bytes
+    :raises LinkError: if the archive has none of those bytes
     """
     # What cannot be read, more than one range among it, counts for nothing.
     match = _RANGE.fullmatch(header or "")

@@ -14,11 +14,11 @@ MAX_PARAMETERS = 1024 * 1024
 class RecordedRequest:
     """One call of the API, as the emulator received and answered it.
 
-    :param operation: the operation asked for, known or not; None where the request named none
-    :param parameters: the parameters as they were sent; empty where the body was no JSON object,
-        and where they would take more than 1 MiB of memory
-    :param user_agent: the User-Agent header; empty where there was none
-    :param status: the HTTP status of the answer; None where the connection was dropped, and as
+    :param operation: the operation asked for, known or not; None if the request named none
+    :param parameters: the parameters as they were sent; empty if the body was not a JSON object,
+        or if they would take more than 1 MiB of memory
+    :param user_agent: the User-Agent header; empty if there was none
+    :param status: the HTTP status of the answer; None if the connection was dropped, and as
         long as the call has not been answered
     :param error_code: the code of the error it was answered with; None for a success
     """
@@ -34,9 +34,9 @@ class RecordedRequest:
 class RecordedDownload:
     """One download, as the emulator received and answered it.
 
-    :param export_id: the export that the URL names; empty where it names none
-    :param range: the Range header; None where there was none
-    :param if_range: the If-Range header; None where there was none
+    :param export_id: the export that the URL names; empty if it names none
+    :param range: the Range header; None if there was none
+    :param if_range: the If-Range header; None if there was none
     :param status: the HTTP status of the answer; None as long as there is none
     :param error_code: S3's code of the error it was answered with; None for a success
     """
@@ -85,7 +85,7 @@ class RequestLog(Generic[R]):
         return number
 
     def close(self, number: int, status: int, error_code: str | None) -> None:
-        """Note how a request was answered; nothing where it has been cleared meanwhile."""
+        """Note how a request was answered; nothing if it has been cleared meanwhile."""
         if number in self._requests:
             self._requests[number] = replace(
                 self._requests[number], status=status, error_code=error_code

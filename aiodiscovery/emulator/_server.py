@@ -192,9 +192,9 @@ class Server:
             return self._service.download(request.path, request.query)
 
     async def _archive(self, download: Download) -> Archive:
-        """Return the archive, made in another thread where it is not there yet.
+        """Return the archive. If it is not there yet, it is made in another thread.
 
-        :raises ForeignAnswer: where something else answers
+        :raises ForeignAnswer: if something else answers
         """
         failure = download.failure
         if isinstance(failure, ForeignDownload) and not failure.recipe.carried_out:
@@ -247,7 +247,7 @@ async def _read_parameters(request: web.Request) -> dict[str, Any] | ServiceErro
 
     The error is for later: whether the request is signed comes first.
 
-    :raises DroppedConnection: where the body breaks off
+    :raises DroppedConnection: if the body breaks off
     """
     try:
         body = await request.read()

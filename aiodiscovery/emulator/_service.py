@@ -134,7 +134,7 @@ class Service:
 
         :param path: the path of the URL
         :param query: the parameters of the URL
-        :raises LinkError: where it leads nowhere, has expired or was changed, or was told to
+        :raises LinkError: if it leads nowhere, has expired or was changed, or was told to
         """
         now = self.timing.clock()
         export = self.exports.find(self.links.export_id(path))

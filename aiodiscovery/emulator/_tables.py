@@ -22,7 +22,7 @@ _BATCH = 2000
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column: its name in a header, and what its values are, if they are no plain values.
+    """A column: its name in a header, and what its values are, if not plain ones.
 
     A fixed time is always written as ``2024-01-30 22:07:49``.
     """

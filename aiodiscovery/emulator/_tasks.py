@@ -156,7 +156,7 @@ class BatchDeletes:
         return self._tasks.get(task_id)
 
     def describe(self, task_id: str, now: float) -> Item | None:
-        """Describe a task; None where there is none, or none that is visible."""
+        """Describe a task; None if there is none, or none that is visible."""
         task = self._tasks.get(task_id)
         if task is None or task.visible > now:
             return None

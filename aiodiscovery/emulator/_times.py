@@ -18,8 +18,8 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 def moment(seconds: float) -> datetime:
     """Return a time in seconds since the epoch as a datetime in UTC."""
-    # datetime.fromtimestamp() knows no time before the epoch on Windows. A model's timestamp may
-    # lie before the first year of all.
+    # datetime.fromtimestamp() fails before the epoch on Windows. And the service's timestamps may
+    # be from before the year 1.
     return _EPOCH + timedelta(seconds=min(max(seconds, _FIRST), _LAST))
 
 
@@ -58,5 +58,5 @@ TIMESTAMP_FORMS: dict[TimestampForm, Callable[[float], str]] = {
 
 @lru_cache(maxsize=16)
 def formatter(form: TimestampForm) -> Callable[[int], str]:
-    """Return what writes times in a form, quickly where they are near to each other."""
+    """Return a function that writes times in a form, and remembers the last ones."""
     return lru_cache(maxsize=4096)(TIMESTAMP_FORMS[form])

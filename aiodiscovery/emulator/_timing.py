@@ -23,7 +23,7 @@ class Timing:
     visibility_delay: float
 
     def chosen(self, duration: float | EllipsisType | None) -> float | None:
-        """Return a duration, which is the usual one where it was left out.
+        """Return a duration: the usual one if it was left out.
 
         :raises ValueError: for a negative one
         """

@@ -54,7 +54,7 @@ class Tokens:
     def decode(self, token: str, query: str) -> Cursor:
         """Read a token.
 
-        :raises ServiceError: where it is no token, was changed, or belongs to another query
+        :raises ServiceError: if it is no token, was changed, or belongs to another query
         """
         try:
             data = base64.b64decode(token, validate=True)

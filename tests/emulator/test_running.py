@@ -2,6 +2,7 @@
 
 import gc
 import http.client
+import inspect
 import os
 import re
 import signal
@@ -17,7 +18,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from aiodiscovery.emulator import Emulator
+from aiodiscovery.emulator import OPTIONS, Emulator, Quirks
 
 
 def emulator_threads() -> list[threading.Thread]:
@@ -238,3 +239,28 @@ def test_alone_it_refuses_bad_arguments(arguments: list[str]) -> None:
     assert process.returncode == 2
     assert output == ""
     assert "usage:" in errors
+
+
+def test_each_option_of_the_command_line_is_a_parameter_with_the_same_default() -> None:
+    parameters = dict(inspect.signature(Emulator).parameters)
+    del parameters["clock"]
+    options = {option.name.replace("-", "_"): option for option in OPTIONS}
+    assert set(options) == set(parameters)
+    for name, option in options.items():
+        assert option.help
+        assert name == "port" or option.default == parameters[name].default
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [
+        ("refuse-repeats", "yes", True),
+        ("quirks", "crlf", Quirks(crlf=True)),
+        ("agent-days", "0.5", 0.5),
+    ],
+)
+def test_an_option_reads_what_the_parameter_takes(name: str, text: str, value: object) -> None:
+    (option,) = (option for option in OPTIONS if option.name == name)
+    assert option.parse(text) == value
+    with pytest.raises(ValueError, match=r"must be|takes"):
+        option.parse("maybe=?")
