@@ -17,7 +17,7 @@ import aiodiscovery
 from aiodiscovery.emulator import Emulator
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
 
     from types_aiobotocore_discovery.client import ApplicationDiscoveryServiceClient
 
@@ -29,6 +29,13 @@ PAGES = [
     for page in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
     if page.name not in ELSEWHERE
 ]
+
+
+@pytest.fixture
+def emulator() -> "Iterator[Emulator]":
+    """Run an emulator whose exports are over at once, so that no page waits."""
+    with Emulator(export_duration=0) as running:
+        yield running
 
 
 @pytest.fixture
