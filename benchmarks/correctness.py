@@ -9,6 +9,7 @@ paginator as aiobotocore, so it stands for them.
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
+from functools import partial
 from typing import Any
 
 from botocore.config import Config
@@ -100,11 +101,13 @@ async def run_case(case: Case, *, ours: bool) -> str:
     config = Config(retries={"total_max_attempts": 1})
     with Emulator(exports=10) as emulator:
         async with aiodiscovery.create_client(**emulator.client_kwargs, config=config) as client:
-            theirs: Any = client.get_paginator("describe_export_tasks")
-            paginator = (
-                aiodiscovery.get_paginator(client, "describe_export_tasks") if ours else theirs
-            )
-            return await case(emulator, lambda **given: paginator.paginate(PaginationConfig=given))
+            source: Any = partial(aiodiscovery.get_paginator, client)
+            paginator = (source if ours else client.get_paginator)("describe_export_tasks")
+
+            def paginate(**config: Any) -> Any:
+                return paginator.paginate(PaginationConfig=config)
+
+            return await case(emulator, paginate)
 
 
 async def main() -> None:
