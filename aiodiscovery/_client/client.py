@@ -1,7 +1,7 @@
 """Clients that fit the running event loop."""
 
 import sys
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -96,7 +96,7 @@ def check_client(client: Any) -> None:
     meta = getattr(client, "meta", None)
     service_name = getattr(getattr(meta, "service_model", None), "service_name", None)
     if service_name is None:
-        if hasattr(client, "__aenter__"):
+        if isinstance(client, AbstractAsyncContextManager):
             raise ValueError("the client is not open yet: use `async with ... as client`")
         raise ValueError(
             "the client must be an aiobotocore client for 'discovery', "

@@ -29,6 +29,7 @@ from support.downloads import names
 
 import aiodiscovery
 from aiodiscovery import BatchDeleteWatcher, ExportWatcher, ImportWatcher
+from aiodiscovery._client import error_code
 from aiodiscovery.emulator import Emulator, ForeignKind
 
 if TYPE_CHECKING:
@@ -49,6 +50,8 @@ FOREIGN: list[ForeignKind] = [
     "array",
     "bytes",
 ]
+#: One of each: no JSON, the beginning of JSON, JSON of something else, one bad item.
+SOME: list[ForeignKind] = ["portal", "half", "object", "null-item"]
 SHORT: dict[str, Any] = {"min_delay": 0.01, "max_delay": 0.02, "not_found_timeout": 0.0}
 
 
@@ -103,7 +106,7 @@ async def collect_ahead(pages: Any) -> list[str]:
         return ids_of([each async for each in ahead.items()])
 
 
-@pytest.mark.parametrize("kind", FOREIGN)
+@pytest.mark.parametrize("kind", SOME)
 @pytest.mark.parametrize("collect", [collect_items, collect_search, collect_full, collect_ahead])
 async def test_however_a_listing_is_read_it_does_not_end_there(
     any_client: "Client",
@@ -148,7 +151,9 @@ async def test_items_go_on_where_they_stopped(any_client: "Client", emulator: Em
 async def test_every_operation_is_listed_with_the_same_care(
     any_client: "Client", emulator: Emulator, operation: Any, kind: ForeignKind
 ) -> None:
-    parameters = {"configurationType": "SERVER"} if operation == "list_configurations" else {}
+    parameters: dict[str, Any] = {}
+    if operation == "list_configurations":
+        parameters["configurationType"] = "SERVER"
     pages = aiodiscovery.get_paginator(any_client, operation).paginate(**parameters)
     whole = await pages.build_full_result()
     emulator.inject_foreign_answer(kind)
@@ -164,7 +169,7 @@ async def test_every_operation_is_listed_with_the_same_care(
 # Many exports
 
 
-@pytest.mark.parametrize("kind", FOREIGN)
+@pytest.mark.parametrize("kind", SOME)
 @pytest.mark.parametrize("count", [50, 250])
 async def test_describing_many_gives_all_or_an_error(
     maker: Maker, kind: ForeignKind, count: int
@@ -219,7 +224,7 @@ async def by_function(client: "Client", export_id: str) -> str:
     ]
 
 
-@pytest.mark.parametrize("kind", [*FOREIGN, "unavailable", "redirect"])
+@pytest.mark.parametrize("kind", [*SOME, "unavailable", "redirect"])
 @pytest.mark.parametrize("wait", [by_wait, by_wait_all, by_updates, by_function])
 async def test_a_wait_asks_again(
     any_client: "Client",
@@ -234,7 +239,7 @@ async def test_a_wait_asks_again(
     assert len(emulator.requests) >= 4
 
 
-@pytest.mark.parametrize("kind", [*FOREIGN, "unavailable", "redirect"])
+@pytest.mark.parametrize("kind", [*SOME, "unavailable", "redirect"])
 async def test_a_wait_for_an_import_asks_again(
     any_client: "Client", emulator: Emulator, kind: ForeignKind
 ) -> None:
@@ -244,10 +249,10 @@ async def test_a_wait_for_an_import_asks_again(
     async with ImportWatcher(any_client, **SHORT) as watcher:
         task = await watcher.wait(task_id)
 
-    assert task["status"] == "IMPORT_COMPLETE"
+    assert task.get("status") == "IMPORT_COMPLETE"
 
 
-@pytest.mark.parametrize("kind", [*FOREIGN, "unavailable", "redirect"])
+@pytest.mark.parametrize("kind", [*SOME, "unavailable", "redirect"])
 async def test_a_wait_for_a_batch_delete_asks_again(
     any_client: "Client", emulator: Emulator, kind: ForeignKind
 ) -> None:
@@ -258,13 +263,13 @@ async def test_a_wait_for_a_batch_delete_asks_again(
     async with BatchDeleteWatcher(any_client, **SHORT) as watcher:
         task = await watcher.wait(task_id)
 
-    assert task["status"] == "COMPLETED"
+    assert task.get("status") == "COMPLETED"
 
 
 # Starting and downloading
 
 
-@pytest.mark.parametrize("kind", FOREIGN)
+@pytest.mark.parametrize("kind", SOME)
 async def test_a_start_without_an_answer_is_an_error(
     any_client: "Client", emulator: Emulator, kind: ForeignKind
 ) -> None:
@@ -284,7 +289,7 @@ async def test_a_start_without_an_id_is_an_error(
         await aiodiscovery.start_export(any_client)
 
 
-@pytest.mark.parametrize("kind", FOREIGN)
+@pytest.mark.parametrize("kind", SOME)
 async def test_a_download_whose_export_cannot_be_described_is_an_error(
     any_client: "Client", emulator: Emulator, tmp_path: Path, kind: ForeignKind
 ) -> None:
@@ -340,7 +345,7 @@ async def test_an_error_of_another_server_has_its_status_for_a_code_and_none_of_
     with pytest.raises(ClientError) as caught:
         await pages.build_full_result()
 
-    assert caught.value.response["Error"]["Code"] == code
+    assert error_code(caught.value) == code
     assert "guest network" not in str(caught.value)
     assert ids_of((await pages.build_full_result())["exportsInfo"]) == list(emulator.export_ids)
 

@@ -1,15 +1,17 @@
 """Clients from create_client: the backend that fits the loop, and what the caller asked for."""
 
 import sys
+from collections.abc import Awaitable, Callable
 from types import ModuleType
 from typing import Any
 
 import anyio
 import pytest
+from aiobotocore.client import AioBaseClient
 from aiobotocore.config import AioConfig
 from aiobotocore.httpsession import AIOHTTPSession
 from aiobotocore.httpxsession import HttpxSession
-from aiobotocore.session import get_session
+from aiobotocore.session import AioSession, get_session
 from botocore.config import Config
 from botocore.exceptions import (
     ConnectionClosedError,
@@ -196,3 +198,64 @@ async def test_the_keys_are_in_no_repr_of_the_client(anyio_backend: str) -> None
 
     async with aiodiscovery.create_client(**keys) as client:
         assert "very-secret" not in repr(client)
+
+
+class Session:
+    """A session of somebody else's, which is no client."""
+
+    def create_client(self) -> None: ...
+
+
+NO_CLIENTS: dict[str, tuple[Callable[[AioSession], Any], str]] = {
+    "ours, not entered": (lambda _: aiodiscovery.create_client(**NOWHERE), "not open yet"),
+    "a session": (lambda session: session, r"not aiobotocore\.session\.AioSession"),
+    "another session": (lambda _: Session(), r"not .*\.Session"),
+    "None": (lambda _: None, r"not builtins\.NoneType"),
+    "a name": (lambda _: "discovery", r"not builtins\.str"),
+    "a class": (lambda _: AioBaseClient, r"not builtins\.type"),
+}
+USES: dict[str, Callable[[Any], Any]] = {
+    "get_paginator": lambda client: aiodiscovery.get_paginator(client, "describe_tags"),
+    "ExportWatcher": aiodiscovery.ExportWatcher,
+    "ImportWatcher": aiodiscovery.ImportWatcher,
+    "BatchDeleteWatcher": aiodiscovery.BatchDeleteWatcher,
+}
+AWAITED_USES: dict[str, Callable[[Any], Awaitable[Any]]] = {
+    "describe_exports": lambda client: aiodiscovery.describe_exports(client, ["export-1"]),
+    "wait_for_exports": lambda client: aiodiscovery.wait_for_exports(client, ["export-1"]),
+    "start_export": aiodiscovery.start_export,
+    "download_export": lambda client: aiodiscovery.download_export(client, "export-1", "."),
+}
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("kind", NO_CLIENTS)
+async def test_what_is_no_client_is_refused_everywhere(
+    anyio_backend: str, session: AioSession, kind: str
+) -> None:
+    make, message = NO_CLIENTS[kind]
+    wrong = make(session)
+
+    for use in USES.values():
+        with pytest.raises(ValueError, match=message):
+            use(wrong)
+    for awaited_use in AWAITED_USES.values():
+        with pytest.raises(ValueError, match=message):
+            await awaited_use(wrong)
+
+
+@pytest.mark.anyio
+async def test_a_client_of_aiobotocore_s_that_was_not_entered_is_refused(
+    anyio_backend: str, session: AioSession
+) -> None:
+    opening: Any = session.create_client("discovery", **NOWHERE)
+
+    for use in USES.values():
+        with pytest.raises(ValueError, match="not open yet: use `async with"):
+            use(opening)
+
+    if anyio_backend == "asyncio":
+        async with opening as client:
+            aiodiscovery.get_paginator(client, "describe_tags")
+    else:
+        opening._coro.close()  # or it warns that nobody awaited it

@@ -21,16 +21,23 @@ __all__ = ["Maker"]
 class Maker:
     """Makes clients that send a request once, as one of those ways does."""
 
-    def __init__(self, name: str, backend: str, session: AioSession) -> None:
+    def __init__(
+        self, name: str, backend: str, session: AioSession, *, with_keys: bool = True
+    ) -> None:
         self.name = name
         self.backend = backend
         self._session = session
+        self._with_keys = with_keys
 
     def open(
         self, emulator: Emulator, **options: Any
     ) -> "AbstractAsyncContextManager[ApplicationDiscoveryServiceClient]":
-        kwargs: dict[str, Any] = {**emulator.client_kwargs}
-        config = AioConfig(**{"retries": {"total_max_attempts": 1}} | options)
+        kwargs: dict[str, Any] = {
+            name: value
+            for name, value in emulator.client_kwargs.items()
+            if self._with_keys or not name.startswith("aws_")
+        }
+        config = AioConfig(retries={"total_max_attempts": 1}).merge(AioConfig(**options))
         if self.name == "ours":
             return aiodiscovery.create_client(session=self._session, config=config, **kwargs)
         chosen: Any = HttpxSession if self.backend == "trio" else AIOHTTPSession
