@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ._contents import Contents
+from ._errors import check_finite
 from ._service import Service
 from ._tables import as_values
 
@@ -88,6 +89,7 @@ class ArchiveControls:
         :return: the values by column name. Times are datetimes in UTC; an empty cell is None
         :raises ValueError: if there is no such agent or table
         """
+        check_finite(start_time=start_time, end_time=end_time)
         with self._lock:
             agent = self._service.fleet.get(agent_id)
         seconds = range(

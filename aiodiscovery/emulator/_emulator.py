@@ -19,7 +19,7 @@ from ._agent_tables import AgentData
 from ._archive import Archives
 from ._archive_controls import ArchiveControls
 from ._contents import ContentsMaker
-from ._errors import check_not_negative
+from ._errors import check_finite, check_not_negative
 from ._exports import Exports
 from ._fault_controls import FaultControls
 from ._faults import Faults
@@ -134,6 +134,7 @@ class Emulator(JobControls, ArchiveControls, FaultControls):
             export_size_limit=export_size_limit,
             archive_size=archive_size,
         )
+        check_finite(agent_days=agent_days, connections=connections)
         self._host = host
         self._port = port
         self._lock = threading.RLock()

@@ -1,6 +1,14 @@
 """What a call can end with other than an answer, and what is wrong with a setting."""
 
-__all__ = ["DroppedConnection", "ServiceError", "check_not_negative", "invalid_value"]
+import math
+
+__all__ = [
+    "DroppedConnection",
+    "ServiceError",
+    "check_finite",
+    "check_not_negative",
+    "invalid_value",
+]
 
 
 class ServiceError(Exception):
@@ -36,3 +44,13 @@ def check_not_negative(**numbers: float | None) -> None:
         # Written so that NaN is refused too.
         if number is not None and not number >= 0:
             raise ValueError(f"{name} must not be negative, but is {number}")
+
+
+def check_finite(**numbers: float | None) -> None:
+    """Check numbers that a calculation needs.
+
+    :raises ValueError: for NaN or an infinite number, with the name of what it was given for
+    """
+    for name, number in numbers.items():
+        if number is not None and not math.isfinite(number):
+            raise ValueError(f"{name} must be a finite number, but is {number}")

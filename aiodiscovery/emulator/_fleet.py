@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from ._data import BASE_TIME, Host, Item, generator, hosts
-from ._errors import check_not_negative
+from ._errors import check_finite
 from ._times import DAY, HOUR, iso
 
 __all__ = ["Agent", "Fleet"]
@@ -165,7 +165,7 @@ class Fleet:
         :raises ValueError: for an unknown agent, or a life that ends before it begins
         """
         agent = self.get(agent_id)
-        check_not_negative(registered_time=start, last_ping_time=stop)
+        check_finite(registered_time=start, last_ping_time=stop)
         life = range(
             agent.life.start if start is None else int(start),
             agent.life.stop if stop is None else int(stop),

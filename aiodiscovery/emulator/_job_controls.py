@@ -3,7 +3,7 @@
 import threading
 from types import EllipsisType
 
-from ._errors import check_not_negative
+from ._errors import check_finite, check_not_negative
 from ._exports import ExportPlan, Outcome
 from ._quirks import Quirks
 from ._service import Service
@@ -55,9 +55,10 @@ class JobControls:
         :param recommendations: whether it recommends EC2 instances; not for an agent
         :param quirks: what varies in its archive; None: the emulator's ``quirks``
         :return: the export's id
-        :raises ValueError: for a negative number
+        :raises ValueError: for a negative delay or duration, or a time that is not finite
         """
         check_not_negative(visibility_delay=visibility_delay)
+        check_finite(start_time=start_time, end_time=end_time)
         with self._lock:
             now, _, ends = self._service.timing.times(duration)
             outcome = Outcome.planned(fail_with)

@@ -187,6 +187,26 @@ def test_the_same_range_has_the_same_archive_on_any_day(emulated: Emulator) -> N
     assert Emulator(seed=1).account_number.encode() not in body
 
 
+@pytest.mark.parametrize(
+    "times",
+    [
+        {"startTime": -253_402_300_799},
+        {"endTime": -253_402_300_799},
+        {"startTime": 253_402_300_799},
+        {"endTime": 253_402_300_799.0},
+        {"startTime": -0.5, "endTime": 0.5},
+    ],
+)
+def test_a_range_far_from_every_life_has_an_archive(
+    emulated: Emulator, times: dict[str, float]
+) -> None:
+    export_id = start(emulated, emulated.agent_ids[0], **times)
+    assert describe(emulated, export_id)["isTruncated"] is False
+    body = emulated.archive(export_id)
+    assert tables(body) == {}
+    assert results(body)["ExportSummary"] == {"isTruncated": False}
+
+
 def test_an_agent_that_is_not_listed_has_data_too(emulated: Emulator) -> None:
     export_id = emulated.add_export(status="SUCCEEDED", agent_id="o-0123456789abcdef0")
     found = tables(emulated.archive(export_id))
@@ -342,7 +362,7 @@ def test_boto3_downloads_what_the_emulator_says(
     [
         (lambda e, of_agent, _: e.export_rows(of_agent, "Server"), "table must be one of osInfo"),
         (lambda e, _, summary: e.export_rows(summary, "osInfo"), "table must be one of Server"),
-        (lambda e, _, summary: e.export_range(summary), "is not that of an agent"),
+        (lambda e, _, summary: e.export_range(summary), "is not an agent's"),
         (lambda e, *_: e.export_rows("export-none", "osInfo"), "there is no export"),
         (lambda e, *_: Emulator(export_size_limit=-1), "export_size_limit must not be negative"),
     ],

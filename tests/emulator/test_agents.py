@@ -218,6 +218,12 @@ def test_as_many_connections_are_opened_as_asked() -> None:
         ),
         (lambda e: e.set_agent_life(e.agent_ids[0], last_ping_time=5.0), "must not be before"),
         (lambda e: e.set_agent_life(e.agent_ids[0], last_ping_time=float("nan")), "last_ping_time"),
+        (
+            lambda e: e.agent_rows(e.agent_ids[0], "osInfo", float("inf")),
+            "start_time must be a fin",
+        ),
+        (lambda e: e.add_export(end_time=float("nan")), "end_time must be a finite number"),
+        (lambda e: Emulator(connections=float("inf")), "connections must be a finite number"),
         (lambda e: Emulator(agent_days=-1), "agent_days must not be negative"),
         (lambda e: Emulator(connections=-0.5), "connections must not be negative"),
     ],

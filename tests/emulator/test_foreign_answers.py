@@ -119,6 +119,13 @@ def test_anything_may_answer(emulator: Emulator, post: Callable[..., Any], own: 
     assert answers[0].headers["Content-Type"] == "a/b"
 
 
+@pytest.mark.parametrize("status", [201, 204, 205, 301, 304, 308, 404, 418, 500, 599])
+def test_it_may_have_any_status(emulator: Emulator, post: Callable[..., Any], status: int) -> None:
+    emulator.inject_foreign_answer(status=status)
+    assert post("DescribeTags").status == status
+    assert post("DescribeTags").status == 200
+
+
 def test_it_may_have_a_request_id(emulator: Emulator, post: Callable[..., Any]) -> None:
     emulator.inject_foreign_answer("object", request_id=True)
     emulator.inject_foreign_answer("object", headers={"x-amzn-RequestId": "mine"})

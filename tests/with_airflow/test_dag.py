@@ -201,5 +201,5 @@ def test_the_example_exports_downloads_and_counts() -> None:
     )
 
     assert done.returncode == 0, done.stderr
-    assert "180 rows in systemPerformance.csv" in done.stdout
+    assert "695 rows in systemPerformance.csv" in done.stdout
     assert done.stdout.endswith("The run is a success: 3 exports, 3 downloads.\n")
