@@ -16,10 +16,16 @@ PYTHONS = nox.project.python_versions(PYPROJECT)
 AIRFLOW = "aiodiscovery/airflow"
 # One Python is enough for Airflow: the oldest, which has the fewest releases to choose from.
 AIRFLOW_PYTHON = next((python for python in PYTHONS if shutil.which(f"python{python}")), None)
+# The one that also checks the coverage.
+NEWEST = max(
+    (python for python in PYTHONS if shutil.which(f"python{python}")),
+    key=PYTHONS.index,
+    default=None,
+)
 # A process for each processor.
 PARALLEL = ("-n", "auto", "-q")
 # What the tests and the type checkers need installed.
-EXTRAS = ".[cli,download,examples,trio]"
+EXTRAS = ".[cli,download,examples,tables,trio]"
 
 
 def group(name: str) -> list[str]:
@@ -88,13 +94,13 @@ def tests(session: nox.Session) -> None:
 def matrix(session: nox.Session, dependencies: str) -> None:
     """Run the tests on each Python: on the oldest one with the oldest dependencies.
 
-    The newest Python also checks how much of the package the tests reach.
+    The newest Python that is there also checks how much of the package the tests reach.
     """
     constraints = []
     if dependencies == "oldest":
         constraints = ["-c", str(oldest_dependencies(Path(session.create_tmp()) / "oldest.txt"))]
     install_package(session, *constraints)
-    if session.python != PYTHONS[-1] or session.posargs:
+    if session.python != NEWEST or session.posargs:
         session.run("pytest", *(session.posargs or PARALLEL))
         return
     session.env["COVERAGE_FILE"] = str(Path(session.create_tmp()) / ".coverage")
@@ -126,6 +132,15 @@ def airflow(session: nox.Session) -> None:
     session.run("coverage", "combine", "--quiet")
     if not session.posargs:
         session.run("coverage", "report", f"--include={AIRFLOW}/*")
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Build the documentation; a warning is an error."""
+    session.install("-e", ".[cli,download,tables]", *group("docs"))
+    folder = Path(session.create_tmp()) / "html"
+    session.run("sphinx-build", "-W", "--keep-going", "-q", "-b", "html", "docs", str(folder))
+    session.log(f"the documentation is in {folder}")
 
 
 @nox.session(default=False)

@@ -52,6 +52,8 @@ from .exceptions import (
     WatchError,
 )
 
+__version__ = "0.1.0"
+
 __all__ = [
     "AgentReport",
     "BatchDeleteWatcher",

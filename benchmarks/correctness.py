@@ -101,8 +101,8 @@ async def run_case(case: Case, *, ours: bool) -> str:
     config = Config(retries={"total_max_attempts": 1})
     with Emulator(exports=10) as emulator:
         async with aiodiscovery.create_client(**emulator.client_kwargs, config=config) as client:
-            source: Any = partial(aiodiscovery.get_paginator, client)
-            paginator = (source if ours else client.get_paginator)("describe_export_tasks")
+            makers: list[Any] = [client.get_paginator, partial(aiodiscovery.get_paginator, client)]
+            paginator = makers[ours]("describe_export_tasks")
 
             def paginate(**config: Any) -> Any:
                 return paginator.paginate(PaginationConfig=config)
