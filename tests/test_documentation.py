@@ -120,9 +120,10 @@ def test_the_commands_of_a_page_print_what_the_page_shows(
                 cwd=tmp_path,
                 env=environment,
                 stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
+                stderr=subprocess.PIPE,
                 text=True,
                 check=False,
             )
             difference = differs(output, done.stdout)
-            assert difference is None, f"{page.name}:{block.line}: {command}\n{difference}"
+            where = f"{page.name}:{block.line}: {command}\n{done.stderr}"
+            assert difference is None, f"{where}\n{difference}"

@@ -5,7 +5,8 @@ A page is Markdown. Of its fenced blocks
 - ``python`` is run, and may await; all blocks of a page share their names. One that calls ``run()``
   of an event loop, or has tests, is run in a process of its own;
 - ``text`` right after it is what it prints;
-- ``console`` is a session in a shell: each line after ``$`` is run, and what follows is its output.
+- ``console`` is a session in a shell: each line after ``$`` is run, and what follows is what it
+  writes to stdout.
 
 ``...`` in an output stands for anything, as in doctest.
 """
