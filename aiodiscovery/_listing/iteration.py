@@ -30,7 +30,7 @@ class _Cursor:
         self._of_items = of_items
         # The latest page: where it stands, how many items it has, where the listing goes on.
         self.before: Position = query.start
-        self.size = 0
+        self.size: int = 0
         self.after: Position | None = query.start
         #: What of it is not handed out yet.
         self.left: Iterator[Any] = iter(())

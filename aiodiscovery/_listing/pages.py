@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from types import TracebackType
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, Generic, Self, TypeVar, cast
 
 import jmespath
 
@@ -74,7 +74,7 @@ class PageIterator(Generic[PageT, ItemT]):
 
         return self._iterate(unpack)
 
-    async def build_full_result(self) -> dict[str, Any]:
+    async def build_full_result(self) -> PageT:
         """Return the items of all pages under the result key, as one response.
 
         ``NextToken``, the resume token, is there where ``MaxItems`` cut the listing. Only a call
@@ -93,7 +93,7 @@ class PageIterator(Generic[PageT, ItemT]):
         result: dict[str, Any] = {result_key: items}
         if pages.resume_token is not None:
             result["NextToken"] = pages.resume_token
-        return result
+        return cast("PageT", result)
 
     def prefetch(self, pages: int = 2) -> "ReadAhead[PageT, ItemT]":
         """Read ahead: ask for the next pages while the caller works on the one it has.

@@ -66,8 +66,6 @@ def get_paginator(
 def get_paginator(
     client: AioBaseClient, operation_name: Literal["list_configurations"]
 ) -> "types.ListConfigurationsPaginator": ...
-@overload
-def get_paginator(client: AioBaseClient, operation_name: str) -> "Paginator": ...
 def get_paginator(client: AioBaseClient, operation_name: str) -> Any:
     """Return a paginator for one of the service's listings.
 

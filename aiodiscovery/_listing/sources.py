@@ -1,5 +1,6 @@
 """Where iterations get their pages from: this is what asks the service for listings."""
 
+from abc import abstractmethod
 from collections import deque
 from collections.abc import Callable
 from functools import partial
@@ -21,6 +22,7 @@ class PageSource(Protocol):
     """Gives the pages of a listing, one after another."""
 
     @property
+    @abstractmethod
     def at_end(self) -> bool:
         """Whether the listing has ended behind the pages that were given."""
 

@@ -22,6 +22,7 @@ from ..exceptions import (
 
 if TYPE_CHECKING:
     from aiobotocore.client import AioBaseClient
+    from types_aiobotocore_discovery.literals import ExportStatusType
     from types_aiobotocore_discovery.type_defs import (
         BatchDeleteConfigurationTaskTypeDef as BatchDeleteTask,
     )
@@ -56,6 +57,10 @@ class ExportUpdate(JobUpdate["ExportInfoTypeDef"]):
     """A status that an export has, and the one it had before."""
 
     __slots__ = ()
+    if TYPE_CHECKING:
+        # The statuses that are known; the service may have others.
+        status: ExportStatusType | str
+        previous_status: ExportStatusType | str | None
 
     @property
     def export_id(self) -> str:

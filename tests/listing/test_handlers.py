@@ -82,7 +82,7 @@ class Requests:
 @pytest.mark.parametrize("ahead", [False, True])
 @pytest.mark.parametrize(("operation", "parameters"), PARAMETERS.items())
 async def test_no_parameter_changes_from_page_to_page(
-    client: "Client", operation: str, parameters: dict[str, Any], ahead: bool
+    client: "Client", operation: Any, parameters: dict[str, Any], ahead: bool
 ) -> None:
     requests = Requests(client)
     before = deepcopy(parameters)

@@ -37,10 +37,10 @@ OPERATIONS = {
 
 @pytest.mark.parametrize(("operation", "result_key"), OPERATIONS.items())
 async def test_every_paginated_operation_is_listed_whole(
-    client: "Client", emulator: Emulator, operation: str, result_key: str
+    client: "Client", emulator: Emulator, operation: Any, result_key: str
 ) -> None:
     parameters = {"configurationType": "SERVER"} if operation == "list_configurations" else {}
-    paginator = aiodiscovery.get_paginator(client, operation)
+    paginator: Any = aiodiscovery.get_paginator(client, operation)
     whole = await getattr(client, operation)(**parameters)
 
     pages = paginator.paginate(**parameters, PaginationConfig={"PageSize": 3})
@@ -62,7 +62,7 @@ def test_the_operations_are_those_of_the_model_of_botocore() -> None:
 
 async def test_an_operation_without_pages_is_refused(client: "Client") -> None:
     with pytest.raises(OperationNotPageableError, match="start_export_task"):
-        aiodiscovery.get_paginator(client, "start_export_task")
+        aiodiscovery.get_paginator(client, "start_export_task")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
 
 
 async def test_a_client_of_another_service_is_refused(emulator: Emulator) -> None:

@@ -1,15 +1,20 @@
-"""The public interface under mypy and pyright. This module is checked, never run."""
+"""The public interface under mypy and pyright. This module is checked, never run.
+
+A line that must be refused says what it is refused for, to each of the two: one that no longer is
+refused is an error itself.
+"""
 
 from collections.abc import Mapping, Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, assert_type
+from typing import TYPE_CHECKING, Any, Literal, assert_type
 
 import httpx2
 from aiobotocore.config import AioConfig
 from aiobotocore.session import get_session
 from types_aiobotocore_discovery.client import ApplicationDiscoveryServiceClient
+from types_aiobotocore_discovery.literals import ExportStatusType
 from types_aiobotocore_discovery.type_defs import (
     AgentInfoTypeDef,
     BatchDeleteConfigurationTaskTypeDef,
@@ -17,6 +22,7 @@ from types_aiobotocore_discovery.type_defs import (
     ContinuousExportDescriptionTypeDef,
     ExportInfoTypeDef,
     ImportTaskTypeDef,
+    PaginatorConfigTypeDef,
 )
 
 import aiodiscovery
@@ -43,7 +49,9 @@ async def pages(client: ApplicationDiscoveryServiceClient) -> None:
         assert_type(page["exportsInfo"], list[ExportInfoTypeDef])
         assert_type(page.get("NextToken"), str | None)
     assert_type(exports.resume_token, str | None)
-    assert_type(await exports.build_full_result(), dict[str, Any])
+    result = await exports.build_full_result()
+    assert_type(result["exportsInfo"], list[ExportInfoTypeDef])
+    assert_type(result.get("NextToken"), str | None)
     async for found in exports.search("exportsInfo[].exportId"):
         assert_type(found, Any)
 
@@ -68,11 +76,46 @@ async def items(client: ApplicationDiscoveryServiceClient) -> None:
         assert_type(server, dict[str, str])
 
 
-async def operation_not_known_before(
-    client: ApplicationDiscoveryServiceClient, operation: str
+async def slices(client: ApplicationDiscoveryServiceClient) -> None:
+    paginator = aiodiscovery.get_paginator(client, "describe_export_tasks")
+    token: str | None = None
+    while True:
+        pages = paginator.paginate(PaginationConfig={"MaxItems": 10, "StartingToken": token})
+        async for _ in pages.items():
+            pass
+        token = pages.resume_token
+        if token is None:
+            break
+    paginator.paginate(PaginationConfig={"MaxItems": None, "PageSize": None})
+    botocores: PaginatorConfigTypeDef = {"PageSize": 10}
+    paginator.paginate(PaginationConfig=botocores)
+
+
+async def results(client: ApplicationDiscoveryServiceClient) -> None:
+    get = aiodiscovery.get_paginator
+    agents = await get(client, "describe_agents").paginate().build_full_result()
+    assert_type(agents["agentsInfo"], list[AgentInfoTypeDef])
+    continuous = await get(client, "describe_continuous_exports").paginate().build_full_result()
+    assert_type(continuous["descriptions"], list[ContinuousExportDescriptionTypeDef])
+    old = await get(client, "describe_export_configurations").paginate().build_full_result()
+    assert_type(old["exportsInfo"], list[ExportInfoTypeDef])
+    imports = await get(client, "describe_import_tasks").paginate().build_full_result()
+    assert_type(imports["tasks"], list[ImportTaskTypeDef])
+    tags = await get(client, "describe_tags").paginate().build_full_result()
+    assert_type(tags["tags"], list[ConfigurationTagTypeDef])
+    listing = get(client, "list_configurations").paginate(configurationType="SERVER")
+    async with listing.prefetch() as ahead:
+        servers = await ahead.build_full_result()
+        assert_type(servers["configurations"], list[dict[str, str]])
+
+
+async def one_of_several_operations(
+    client: ApplicationDiscoveryServiceClient,
+    operation: Literal["describe_tags", "describe_agents"],
 ) -> None:
-    pages = aiodiscovery.get_paginator(client, operation).paginate(exportIds=["export-1"])
-    assert_type(pages, aiodiscovery.PageIterator[Any, Any])
+    paginator: aiodiscovery.Paginator = aiodiscovery.get_paginator(client, operation)
+    pages = paginator.paginate(filters=[])
+    assert_type(pages.resume_token, str | None)
 
 
 async def ahead(client: ApplicationDiscoveryServiceClient) -> None:
@@ -109,8 +152,8 @@ async def waiting(client: ApplicationDiscoveryServiceClient) -> None:
         )
         async for update in watcher.updates(iter(["export-1"])):
             assert_type(update, aiodiscovery.ExportUpdate)
-            assert_type(update.status, str)
-            assert_type(update.previous_status, str | None)
+            assert_type(update.status, ExportStatusType | str)
+            assert_type(update.previous_status, ExportStatusType | str | None)
             assert_type(update.info, ExportInfoTypeDef)
     try:
         ended = await aiodiscovery.wait_for_exports(client, ["export-1"], 60, min_delay=1)
@@ -164,11 +207,24 @@ async def starting_and_downloading(client: ApplicationDiscoveryServiceClient) ->
         assert_type(error.status_code, int | None)
 
 
-def wrong(client: ApplicationDiscoveryServiceClient) -> None:
+def wrong(client: ApplicationDiscoveryServiceClient, operation: str) -> None:
     tasks = aiodiscovery.get_paginator(client, "describe_export_tasks")
     tasks.paginate(exportIDs=["export-1"])  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    tasks.paginate(PaginationConfig={"StartingToken": 7})  # type: ignore[typeddict-item]  # pyright: ignore[reportArgumentType]
+    tasks.paginate(nextToken="token")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    aiodiscovery.get_paginator(client, "describe_nonsense")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
+    aiodiscovery.get_paginator(client, "start_export_task")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
+    aiodiscovery.get_paginator(client, operation)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
     aiodiscovery.ExportWatcher(client, delay=1)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     tasks.paginate(PaginationConfig={"maxItems": 1})  # type: ignore[typeddict-unknown-key]  # pyright: ignore[reportArgumentType]
+
+
+async def wrong_tokens(client: ApplicationDiscoveryServiceClient) -> None:
+    tasks = aiodiscovery.get_paginator(client, "describe_export_tasks")
+    async for page in tasks.paginate():
+        page["nextToken"]  # type: ignore[typeddict-item]  # pyright: ignore[reportGeneralTypeIssues]
+        token = page.get("nextToken")
+        tasks.paginate(PaginationConfig={"StartingToken": token})  # type: ignore[typeddict-item]
 
 
 def emulator() -> None:

@@ -1,0 +1,31 @@
+"""Check that a type checker knows the type of everything that is public.
+
+    python tests/typing/completeness.py
+
+It asks ``pyright --verifytypes``. Airflow is in an environment of its own: where it is not
+installed, what is made of its classes cannot be known, and ``aiodiscovery.airflow`` is left out.
+"""
+
+import json
+import subprocess
+import sys
+from importlib.util import find_spec
+
+
+def main() -> int:
+    command = ["pyright", "--verifytypes", "aiodiscovery", "--ignoreexternal", "--outputjson"]
+    done = subprocess.run(command, stdout=subprocess.PIPE, check=False)
+    report = json.loads(done.stdout)["typeCompleteness"]
+    left_out = () if find_spec("airflow") else ("aiodiscovery.airflow.",)
+    symbols = [each for each in report["symbols"] if not each["name"].startswith(left_out)]
+    unknown = [each for each in symbols if not each["isTypeKnown"] or each["isTypeAmbiguous"]]
+    for symbol in unknown:
+        reasons = [each["message"] for each in symbol["diagnostics"]]
+        sys.stdout.write("\n    ".join([symbol["name"], *reasons]) + "\n")
+    known = len(symbols) - len(unknown)
+    sys.stdout.write(f"{known} of {len(symbols)} symbols have a known type\n")
+    return 1 if unknown or not symbols else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
