@@ -1,267 +1,537 @@
-"""Simulate hours of waiting for exports: ``ExportWatcher`` beside one waiter for each export.
+"""Simulate days of waiting for exports: ``ExportWatcher`` beside fixed rounds and waiters.
 
 Nothing real is waited for. trio's clock jumps to whatever happens next, and botocore's
-``before-call`` event has a service in memory answer the calls of a real aiobotocore client. Each
-simulation has a process of its own, so that its CPU time and its memory are its own.
+``before-call`` event has a service in memory answer the calls of a real aiobotocore client.
 
-Prints a table in Markdown; ``--quick`` makes a small one, in seconds. README.md says what it means.
+Prints what is to be reached and whether it is, then the figures behind it, in Markdown; README.md
+says what they mean. The exit status is 1 if something is missed. ``--quick`` takes seconds and
+tells only that it works, ``--full`` simulates everything, and ``--airflow`` prints the table of
+costs of docs/airflow.md instead.
 """
 
 import argparse
 import json
 import math
 import multiprocessing
+import os
 import random
 import resource
+import statistics
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import anyio
 import trio
+from aiobotocore.session import get_session
 from trio.testing import MockClock
 
 import aiodiscovery
-from aiodiscovery._client.backoff import Schedule
 
-SEED = 20261124
-MEDIAN_DURATION = 20 * 60.0
-SIGMA = 0.8
-SHORTEST_DURATION, LONGEST_DURATION = 60.0, 6 * 3600.0
+SEED = 20261125
 #: From the start of a call to its answer, in virtual seconds. The service looks halfway.
 LATENCY = 0.05
 #: What botocore's waiters sleep between an answer and the next call.
 WAITER_DELAY = 15.0
+#: How many exports one call describes.
+MOST = 100
+HOUR, DAY = 3600.0, 86400.0
+
+_SESSION = get_session()
+#: How many yardsticks a hundred thousand exports may take to compute: what they took when each look
+#: was followed by a delay of its own, drawn from 2 s to 120 s.
+_YARDSTICKS = 14.7
 
 _EVENT = "before-call.application-discovery-service"
-_REQUEST_TIME = datetime(2026, 11, 24, tzinfo=UTC)
+#: When the virtual clock shows 0.
+_EPOCH = datetime(2026, 11, 25, tzinfo=UTC)
+
+
+def log_normal(draw: random.Random) -> float:
+    """20 minutes in the middle, 28 on average."""
+    return min(max(draw.lognormvariate(math.log(20 * 60), 0.8), 60), 6 * HOUR)
+
+
+def alike(draw: random.Random) -> float:
+    """Ten minutes, give or take half a minute."""
+    return draw.uniform(570, 630)
+
+
+def heavy(draw: random.Random) -> float:
+    """From one minute to two days, Pareto's distribution with exponent 0.8."""
+    return min(60 * draw.paretovariate(0.8), 2 * DAY)
+
+
+DISTRIBUTIONS: dict[str, Callable[[random.Random], float]] = {
+    "log-normal": log_normal,
+    "alike": alike,
+    "heavy": heavy,
+}
+
+
+class Export(NamedTuple):
+    """When an export begins and ends, on the virtual clock."""
+
+    start: float
+    end: float
 
 
 class Case(NamedTuple):
-    """What one process does."""
+    """What is watched, and how."""
 
-    kind: str
+    distribution: str
     exports: int
-    min_delay: float = WAITER_DELAY
-    max_delay: float = WAITER_DELAY
+    #: Over how many seconds the exports begin.
+    spread: float = 0.0
+    draws: int = 1
+    options: tuple[tuple[str, Any], ...] = ()
 
     def __str__(self) -> str:
-        bounds = f"{self.min_delay:g} s .. {self.max_delay:g} s"
-        return {
-            "idle": "idle",
-            "waiters computed": "a waiter for each, computed",
-            "waiters run": "a waiter for each, run",
-            "schedule": f"our schedule for each, {bounds}, computed",
-            "watcher": f"ExportWatcher, {bounds}",
-        }[self.kind]
+        draws = f", median of {self.draws} draws" if self.draws > 1 else ""
+        return f"{self.distribution}, {self.exports:,} {self.began}{draws}"
+
+    @property
+    def began(self) -> str:
+        """When the exports begin."""
+        return f"over {self.spread / HOUR:g} h" if self.spread else "together"
+
+    def exports_of(self, draw: int) -> list[Export]:
+        """Draw the exports."""
+        chance = random.Random(f"{SEED} {self.distribution} {draw}")  # nothing to guess
+        duration = DISTRIBUTIONS[self.distribution]
+        starts = [chance.uniform(0, self.spread) for _ in range(self.exports)]
+        return [Export(start, start + duration(chance)) for start in starts]
 
 
-class Result(NamedTuple):
-    """What came of it. Delays are from an export's end to its report."""
+class Run(NamedTuple):
+    """What came of one draw. Delays are from an export's end to its report."""
 
     calls: int
+    delays: list[float]
+    #: By how much the worst delay exceeds what is promised.
+    excess: float
+    #: How many calls a second were made at most, in any ten seconds.
+    rate: float
+
+
+class Figures(NamedTuple):
+    """What came of a case: medians of its draws, but for the worst of all."""
+
+    calls: float
     mean_delay: float
     p99_delay: float
+    excess: float
+    rate: float
+    #: The calls in proportion to those of fixed rounds with the same mean delay.
+    of_rounds: float
+    #: The same of a waiter for each export.
+    of_waiters: float
     cpu: float
-    peak: float
     elapsed: float
 
 
 class Service:
     """Describes exports that end at given times of the event loop's clock."""
 
-    def __init__(self, ends: Mapping[str, float]) -> None:
-        self.calls = 0
-        self._ends = ends
+    def __init__(self, exports: dict[str, Export]) -> None:
+        self.calls: list[float] = []
+        self._exports = exports
 
     async def answer(self, params: dict[str, Any], **_: Any) -> tuple[Any, dict[str, Any]]:
         """Answer a call in place of the network."""
-        self.calls += 1
+        self.calls.append(trio.current_time())
         await trio.sleep(LATENCY / 2)
         now = trio.current_time()
-        infos = [
-            {
-                "exportId": each,
-                "exportStatus": "SUCCEEDED" if self._ends[each] <= now else "IN_PROGRESS",
-                "statusMessage": "",
-                "exportRequestTime": _REQUEST_TIME,
-            }
-            for each in json.loads(params["body"])["exportIds"]
-        ]
+        infos = []
+        for export_id in json.loads(params["body"])["exportIds"]:
+            start, end = self._exports[export_id]
+            infos.append(
+                {
+                    "exportId": export_id,
+                    "exportStatus": "SUCCEEDED" if end <= now else "IN_PROGRESS",
+                    "statusMessage": "",
+                    "exportRequestTime": _EPOCH + timedelta(seconds=start),
+                }
+            )
         await trio.sleep(LATENCY / 2)
+        date = format_datetime(_EPOCH + timedelta(seconds=int(now)), usegmt=True)
         return SimpleNamespace(status_code=200), {
             "exportsInfo": infos,
-            "ResponseMetadata": {"HTTPStatusCode": 200},
+            "ResponseMetadata": {"HTTPStatusCode": 200, "HTTPHeaders": {"date": date}},
         }
 
 
-def make_ends(exports: int) -> dict[str, float]:
-    """Make exports that begin at 0, and when they end."""
-    draw = random.Random(SEED)  # nothing to guess
-    ends: dict[str, float] = {}
-    for number in range(exports):
-        duration = draw.lognormvariate(math.log(MEDIAN_DURATION), SIGMA)
-        duration = min(max(duration, SHORTEST_DURATION), LONGEST_DURATION)
-        ends[f"export-{number:032x}"] = duration
-    return ends
+# Beside it, computed
 
 
-def compute_waiters(ends: Mapping[str, float]) -> tuple[int, list[float]]:
-    """Compute what botocore's waiters would do: call, and sleep until it has ended."""
-    calls, delays = 0, list[float]()
-    for end in ends.values():
-        sleeps = math.ceil((end - LATENCY / 2) / (WAITER_DELAY + LATENCY))
+def fixed_rounds(exports: Sequence[Export], delay: float) -> tuple[int, float]:
+    """Ask for all that run, each so many seconds; return the calls and the mean delay."""
+    changes = defaultdict[int, int](int)
+    late = 0.0
+    for start, end in exports:
+        first = math.ceil(start / delay)
+        last = max(math.ceil(end / delay), first)
+        late += last * delay - end
+        changes[first] += 1
+        changes[last + 1] -= 1
+    calls = running = before = 0
+    for number in sorted(changes):
+        calls += math.ceil(running / MOST) * (number - before)
+        running += changes[number]
+        before = number
+    return calls, late / len(exports)
+
+
+def calls_of_rounds(exports: Sequence[Export], mean_delay: float) -> int:
+    """Return how many calls fixed rounds make that report as soon on average."""
+    shortest, longest = 0.01, 10 * DAY
+    while longest / shortest > 1 + 1e-9:
+        delay = math.sqrt(shortest * longest)
+        if fixed_rounds(exports, delay)[1] < mean_delay:
+            shortest = delay
+        else:
+            longest = delay
+    return fixed_rounds(exports, shortest)[0]
+
+
+def waiters(exports: Iterable[Export], delay: float = WAITER_DELAY) -> tuple[int, float]:
+    """Have a waiter for each: call, and sleep until it has ended; return calls and mean delay."""
+    calls, late = 0, list[float]()
+    for start, end in exports:
+        sleeps = math.ceil((end - start - LATENCY / 2) / (delay + LATENCY))
         calls += 1 + sleeps
-        delays.append(sleeps * (WAITER_DELAY + LATENCY) + LATENCY - end)
-    return calls, delays
+        late.append(start + sleeps * (delay + LATENCY) + LATENCY - end)
+    return calls, sum(late) / len(late)
 
 
-def compute_schedule(ends: Mapping[str, float], schedule: Schedule) -> tuple[int, list[float]]:
-    """Compute what the watcher's schedule would do with one export to a call."""
-    calls, delays = 0, list[float]()
-    for end in ends.values():
-        now, attempt = 0.0, 1
-        while now + LATENCY / 2 < end:
-            jitter = random.random()  # nothing to guess
-            now += LATENCY + schedule.delay(attempt, jitter)
-            attempt += 1
-        calls += attempt
-        delays.append(now + LATENCY - end)
-    return calls, delays
+# The watcher, run
 
 
-async def run_waiters(client: Any, ends: Mapping[str, float]) -> list[float]:
-    """Do as botocore's waiters do, in a task for each export."""
-    delays: list[float] = []
-
-    async def wait(export_id: str) -> None:
-        while True:
-            answer = await client.describe_export_tasks(exportIds=[export_id])
-            if answer["exportsInfo"][0]["exportStatus"] == "SUCCEEDED":
-                break
-            await anyio.sleep(WAITER_DELAY)
-        delays.append(anyio.current_time() - ends[export_id])
-
-    async with anyio.create_task_group() as tasks:
-        for export_id in ends:
-            tasks.start_soon(wait, export_id)
-    return delays
-
-
-async def run_watcher(client: Any, ends: Mapping[str, float], schedule: Schedule) -> list[float]:
-    """Watch all exports with one watcher."""
-    async with aiodiscovery.ExportWatcher(client, **schedule._asdict()) as watcher:
-        return [
-            anyio.current_time() - ends[update.export_id]
-            async for update in watcher.updates(ends)
-            if update.status == "SUCCEEDED"
-        ]
-
-
-async def run(case: Case, ends: Mapping[str, float]) -> tuple[int, list[float]]:
-    """Run a case with a client, from 0 on the virtual clock."""
-    service = Service(ends)
-    async with aiodiscovery.create_client(
+def open_client() -> Any:
+    """Open a client of which no call reaches a network."""
+    return aiodiscovery.create_client(
+        session=_SESSION,
         region_name="us-west-2",
         endpoint_url="http://simulation.invalid",
         verify=False,
         aws_access_key_id="testing",
         aws_secret_access_key="testing",  # nobody asks for it
-    ) as client:
+    )
+
+
+async def watch(
+    exports: Sequence[Export], options: dict[str, Any], for_seconds: float, begin: float = 0.0
+) -> tuple[list[float], dict[Export, list[float]]]:
+    """Watch exports from their starts; return when calls were made, and the delays of each."""
+    by_id = {f"export-{number:032x}": export for number, export in enumerate(exports)}
+    service = Service(by_id)
+    delays: dict[Export, list[float]] = defaultdict(list)
+
+    def note_end(export_id: str) -> None:
+        export = by_id[export_id]
+        delays[export].append(anyio.current_time() - export.end)
+
+    async def wait(export_id: str) -> None:
+        await anyio.sleep_until(by_id[export_id].start)
+        await watcher.wait(export_id)
+        note_end(export_id)
+
+    async def wait_for_all() -> None:
+        async for update in watcher.updates(by_id):
+            if update.status == "SUCCEEDED":
+                note_end(update.export_id)
+
+    async with open_client() as client:
         answer: Any = service.answer  # the stubs do not know asynchronous handlers
         client.meta.events.register_first(_EVENT, answer)
-        if case.kind == "watcher":
-            delays = await run_watcher(client, ends, Schedule(case.min_delay, case.max_delay))
-        else:  # no exports: idle
-            delays = await run_waiters(client, ends)
+        await anyio.sleep(begin)
+        async with aiodiscovery.ExportWatcher(client, **options) as watcher:
+            with anyio.move_on_after(for_seconds):
+                async with anyio.create_task_group() as tasks:
+                    if max(export.start for export in exports) <= begin:
+                        tasks.start_soon(wait_for_all)
+                    else:
+                        for export_id in by_id:
+                            tasks.start_soon(wait, export_id)
     return service.calls, delays
 
 
-def simulate(case: Case) -> Result:
-    """Do what a process is there for."""
-    begun = time.monotonic()
-    random.seed(SEED)
-    ends = make_ends(case.exports)
-    if case.kind == "waiters computed":
-        calls, delays = compute_waiters(ends)
-    elif case.kind == "schedule":
-        calls, delays = compute_schedule(ends, Schedule(case.min_delay, case.max_delay))
-    else:
-        calls, delays = trio.run(run, case, ends, clock=MockClock(autojump_threshold=0))
-    if len(delays) != case.exports:
-        raise RuntimeError(f"{len(delays)} of {case.exports} ends were reported")
-    delays.sort()
+def run_watch(
+    exports: Sequence[Export],
+    options: dict[str, Any] | None = None,
+    for_seconds: float = math.inf,
+    begin: float = 0.0,
+) -> tuple[list[float], dict[Export, list[float]]]:
+    """Watch exports on a clock of their own."""
+    clock = MockClock(autojump_threshold=0)
+    return trio.run(watch, exports, options or {}, for_seconds, begin, clock=clock)
+
+
+async def run_waiters(exports: Sequence[Export]) -> None:
+    """Do as botocore's waiters do, in a task for each export."""
+    by_id = {f"export-{number:032x}": export for number, export in enumerate(exports)}
+
+    async def wait(client: Any, export_id: str) -> None:
+        while True:
+            answer = await client.describe_export_tasks(exportIds=[export_id])
+            if answer["exportsInfo"][0]["exportStatus"] == "SUCCEEDED":
+                break
+            await anyio.sleep(WAITER_DELAY)
+
+    async with open_client() as client, anyio.create_task_group() as tasks:
+        client.meta.events.register_first(_EVENT, Service(by_id).answer)
+        for export_id in by_id:
+            tasks.start_soon(wait, client, export_id)
+
+
+def most_in(seconds: float, times: Sequence[float]) -> int:
+    """Return how many of the times there are at most in any time of that length."""
+    return max(bisect_left(times, start + seconds) - index for index, start in enumerate(times))
+
+
+def run(exports: Sequence[Export], options: dict[str, Any]) -> Run:
+    """Watch one draw of exports until all have ended."""
+    min_delay, relative_delay = options.get("min_delay", 10.0), options.get("relative_delay", 0.01)
+    calls, delays_of = run_watch(exports, options)
+    delays = sorted(delay for delays in delays_of.values() for delay in delays)
+    if len(delays) != len(exports):
+        raise RuntimeError(f"{len(delays)} of {len(exports)} ends were reported")
+    excess = max(
+        max(delays) - max(min_delay, relative_delay * (end - start))
+        for (start, end), delays in delays_of.items()
+    )
+    return Run(len(calls), delays, excess, most_in(10, calls) / 10)
+
+
+def cpu_seconds() -> float:
+    """Return for how long the process has computed."""
     usage = resource.getrusage(resource.RUSAGE_SELF)
-    return Result(
-        calls=calls,
-        mean_delay=sum(delays) / len(delays) if delays else math.nan,
-        p99_delay=delays[math.ceil(0.99 * len(delays)) - 1] if delays else math.nan,
-        cpu=usage.ru_utime + usage.ru_stime,
-        peak=usage.ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10),
+    return usage.ru_utime + usage.ru_stime
+
+
+def simulate(case: Case) -> Figures:
+    """Do what a process is there for."""
+    begun, cpu = time.monotonic(), cpu_seconds()
+    random.seed(SEED)
+    runs: list[Run] = []
+    of_rounds: list[float] = []
+    of_waiters: list[float] = []
+    for draw in range(case.draws):
+        exports = case.exports_of(draw)
+        runs.append(run(exports, dict(case.options)))
+        mean_delay = statistics.fmean(runs[-1].delays)
+        of_rounds.append(runs[-1].calls / calls_of_rounds(exports, mean_delay))
+        of_waiters.append(runs[-1].calls / waiters(exports)[0])
+    return Figures(
+        calls=statistics.median(one.calls for one in runs),
+        mean_delay=statistics.median(statistics.fmean(one.delays) for one in runs),
+        p99_delay=statistics.median(
+            one.delays[math.ceil(0.99 * len(one.delays)) - 1] for one in runs
+        ),
+        excess=max(one.excess for one in runs),
+        rate=max(one.rate for one in runs),
+        of_rounds=statistics.median(of_rounds),
+        of_waiters=statistics.median(of_waiters),
+        cpu=(cpu_seconds() - cpu) / case.draws,
         elapsed=time.monotonic() - begun,
     )
 
 
-def make_cases(quick: bool) -> Iterator[Case]:
-    """List what is simulated."""
-    yield Case("idle", 0)
-    sizes = (100, 1_000) if quick else (1_000, 10_000, 100_000)
-    for exports in sizes:
-        yield Case("waiters computed", exports)
-        if exports == sizes[0]:
-            yield Case("waiters run", exports)
-        yield Case("schedule", exports, 2, 120)
-        yield Case("watcher", exports, 2, 120)
-        if exports <= 10_000:  # more takes minutes
-            yield Case("watcher", exports, 2, 15)
-            yield Case("watcher", exports, 15, 15)
+def calls_for_old_exports() -> int:
+    """Begin to watch a hundred exports of a day ago, and count the calls of ten minutes."""
+    random.seed(SEED)
+    calls, _ = run_watch([Export(0, 2 * DAY)] * MOST, for_seconds=600, begin=DAY)
+    return len(calls)
 
 
-def make_row(case: Case, result: Result, peer: Result | None) -> str:
-    """Write a row of the table."""
-    cells = [f"{case.exports:,}", str(case)]
-    if peer is None:
-        cells += ["0", "", "", ""]
-    else:
-        ratio = peer.calls / result.calls
-        fraction = f"1/{ratio:.0f}" if ratio >= 10 else f"1/{ratio:.1f}"
-        cells += [
-            f"{result.calls:,}",
-            "1" if ratio == 1 else fraction,
-            f"{result.mean_delay:.1f}",
-            f"{result.p99_delay:.1f}",
-        ]
-    computed = case.kind in {"waiters computed", "schedule"}
-    cells += ["", ""] if computed else [f"{result.cpu:.1f}", f"{result.peak:.0f}"]
-    return f"| {' | '.join(cells)} |\n"
+def yardstick() -> float:
+    """Return how long this machine computes for a hundred waiters."""
+    cpu = cpu_seconds()
+    exports = Case("log-normal", 100).exports_of(0)
+    trio.run(run_waiters, exports, clock=MockClock(autojump_threshold=0))
+    return cpu_seconds() - cpu
 
 
-def main() -> None:
-    """Print the table."""
-    parser = argparse.ArgumentParser(description="Simulate waiting for exports.")
-    parser.add_argument("--quick", action="store_true", help="100 and 1,000 exports only")
-    parser.add_argument("--jobs", type=int, default=1, help="processes at a time (default: 1)")
-    arguments = parser.parse_args()
-    cases = list(make_cases(arguments.quick))
-    peer: Result | None = None
-    sys.stdout.write(
-        "| exports | what | calls | of the waiters' | mean delay, s | p99 delay, s | CPU, s "
-        "| peak, MiB |\n| ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: |\n"
+# What is to be reached
+
+
+class Check(NamedTuple):
+    """Something that is to be reached."""
+
+    measure: str
+    limit: str
+    reached: str
+    passed: bool
+
+
+def check(measure: str, reached: float, limit: float, unit: str = "", form: str = ".2f") -> Check:
+    """Compare what was reached with the most it may be."""
+    return Check(measure, f"at most {limit:g}{unit}", f"{reached:{form}}{unit}", reached <= limit)
+
+
+def make_checks(
+    figures: dict[Case, Figures], old_calls: int, yardsticks: float | None
+) -> Iterator[Check]:
+    """Compare the figures with what is to be reached."""
+    few = {case: found for case, found in figures.items() if case.exports <= 1000}
+    yield check(
+        "every end of up to 1,000 exports: how much later than 10 s or 1 % of the age",
+        max(found.excess for found in few.values()),
+        1,
+        " s",
     )
+    for name, exports, limit in (
+        ("log-normal", 100, 0.8),
+        ("log-normal", 1000, 1.0),
+        ("alike", 1000, 1.05),
+        ("heavy", 1000, 0.15),
+    ):
+        for case, found in figures.items():
+            if case[:3] == (name, exports, 0.0):
+                measure = f"calls, of those of fixed rounds with the same mean delay: {case}"
+                yield check(measure, found.of_rounds, limit)
+    means = [found.mean_delay for case, found in few.items() if case.distribution == "log-normal"]
+    yield check("mean delay: log-normal, up to 1,000 exports", max(means), 10, " s")
+    rates = [found.rate for found in figures.values()]
+    yield check("calls a second, in any ten seconds, whatever is watched", max(rates), 1.1)
+    for case, found in figures.items():
+        if case[:3] == ("log-normal", 10_000, 0.0):
+            yield check(f"mean delay: {case}", found.mean_delay, 32, " s")
+    measure = "calls in the first ten minutes of watching 100 exports that are a day old"
+    yield check(measure, old_calls, 4, form=".0f")
+    if yardsticks is not None:
+        measure = "CPU of 100,000 exports, of that of a waiter for each of 100"
+        yield check(measure, yardsticks, _YARDSTICKS, form=".1f")
+
+
+# What is simulated, and told
+
+
+def make_cases(extent: str) -> Iterator[Case]:
+    """List what is simulated."""
+    if extent == "quick":
+        for exports, draws in ((1, 20), (10, 5), (100, 3)):
+            yield Case("log-normal", exports, draws=draws)
+        yield from (Case(name, 1000) for name in DISTRIBUTIONS)
+        yield Case("log-normal", 100, 2 * HOUR)
+        return
+    yield Case("log-normal", 100_000)  # takes longest, so it begins first
+    if extent == "full":
+        for name in DISTRIBUTIONS:
+            for exports in (1, 10, 100, 1000, 10_000):
+                for spread in (0.0, 2 * HOUR):
+                    yield Case(name, exports, spread, draws=30 if exports <= 1000 else 3)
+        return
+    yield from (Case("log-normal", exports, draws=30) for exports in (1, 10, 100, 1000))
+    yield from (Case(name, 1000, draws=30) for name in ("alike", "heavy"))
+    yield Case("log-normal", 10_000)
+    for name in DISTRIBUTIONS:
+        yield from (Case(name, exports, 2 * HOUR, draws=3) for exports in (100, 1000))
+    yield Case("log-normal", 10_000, 2 * HOUR)
+
+
+def write_row(cells: Iterable[object]) -> None:
+    """Write a row of a table."""
+    sys.stdout.write(f"| {' | '.join(map(str, cells))} |\n")
+
+
+def write_checks(checks: Iterable[Check]) -> bool:
+    """Write what is to be reached, and return whether it is."""
+    write_row(("measure", "to reach", "reached", ""))
+    write_row(("---", "---", "---", "---"))
+    passed = True
+    for one in checks:
+        write_row((one.measure, one.limit, one.reached, "PASS" if one.passed else "FAIL"))
+        passed &= one.passed
+    return passed
+
+
+def write_figures(figures: dict[Case, Figures]) -> None:
+    """Write what was simulated."""
+    write_row(
+        (
+            *("durations", "exports", "began", "draws", "calls", "of fixed rounds'"),
+            *("of the waiters'", "mean delay, s", "p99 delay, s", "worst, beyond the promise, s"),
+            *("most calls a second", "CPU, s"),
+        )
+    )
+    write_row(("---", "---:", "---", *["---:"] * 9))
+    order = list(DISTRIBUTIONS)
+    for case in sorted(figures, key=lambda one: (order.index(one[0]), one.spread, one.exports)):
+        found = figures[case]
+        write_row(
+            (
+                *(case.distribution, f"{case.exports:,}", case.began, case.draws),
+                *(f"{found.calls:,.0f}", f"{found.of_rounds:.2f}", f"1/{1 / found.of_waiters:.0f}"),
+                *(f"{found.mean_delay:.1f}", f"{found.p99_delay:.1f}", f"{found.excess:.1f}"),
+                *(f"{found.rate:.1f}", f"{found.cpu:.1f}"),
+            )
+        )
+
+
+def write_costs() -> None:
+    """Write what exports cost that do not end: the table of docs/airflow.md."""
+    times = (600, HOUR, 6 * HOUR, DAY)
+    write_row(
+        ("exports", "calls in the first 10 minutes", "hour", "6 hours", "day", "then, a second")
+    )
+    write_row(("---", *["---:"] * 5))
+    for exports, spread in ((1, 0), (100, 0), (100, 600), (1000, 0), (1000, 600), (10_000, 0)):
+        random.seed(SEED)
+        starts = [spread * number / exports for number in range(exports)]
+        running = [Export(start, 3 * DAY) for start in starts]
+        calls, _ = run_watch(running, for_seconds=DAY)
+        until = [bisect_left(calls, end) for end in times]
+        then = sum(DAY - 6000 <= time < DAY for time in calls) / 6000
+        began = "over 10 minutes" if spread else "together"
+        write_row((f"{exports:,}, started {began}", *map("{:,}".format, until), f"{then:.3g}"))
+
+
+def main() -> int:
+    """Print the tables, and return the exit status."""
+    parser = argparse.ArgumentParser(description="Simulate waiting for exports.")
+    extent = parser.add_mutually_exclusive_group()
+    for name, text in (
+        ("quick", "few draws and no more than 1,000 exports"),
+        ("full", "every distribution, number and start; takes an hour"),
+        ("airflow", "print the table of costs of docs/airflow.md instead"),
+    ):
+        extent.add_argument(f"--{name}", dest="extent", action="store_const", const=name, help=text)
+    parser.add_argument(
+        "--jobs", type=int, default=os.cpu_count(), help="processes at a time (default: all)"
+    )
+    arguments = parser.parse_args()
+    if arguments.extent == "airflow":
+        write_costs()
+        return 0
+    cases = list(make_cases(arguments.extent))
+    figures: dict[Case, Figures] = {}
+    # A process for each, so that its CPU time is its own.
     with ProcessPoolExecutor(
         arguments.jobs, multiprocessing.get_context("spawn"), max_tasks_per_child=1
     ) as processes:
-        for case, result in zip(cases, processes.map(simulate, cases), strict=True):
-            sys.stderr.write(f"{case.exports:,} exports, {case}: took {result.elapsed:.1f} s\n")
-            if case.kind == "waiters computed":
-                peer = result
-            sys.stdout.write(make_row(case, result, peer))
-            sys.stdout.flush()
+        old_calls = processes.submit(calls_for_old_exports)
+        one_yardstick = processes.submit(yardstick)
+        for case, found in zip(cases, processes.map(simulate, cases), strict=True):
+            sys.stderr.write(f"{case}: took {found.elapsed:.1f} s\n")
+            figures[case] = found
+    largest = max(cases, key=lambda case: case.exports)
+    yardsticks = figures[largest].cpu / one_yardstick.result()
+    checks = make_checks(
+        figures, old_calls.result(), yardsticks if largest.exports >= 100_000 else None
+    )
+    passed = write_checks(checks)
+    sys.stdout.write("\n")
+    write_figures(figures)
+    return 0 if passed else 1
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
