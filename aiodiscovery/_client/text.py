@@ -8,11 +8,20 @@ credential. Whatever shows such text shows what ``printable()`` returns.
 
 import logging
 import re
+import unicodedata
 
 __all__ = ["hide_signatures", "hide_signatures_in_logs", "printable"]
 
 #: How much of a text is shown at most, in characters.
 _LIMIT = 1000
+
+#: How many marks may stand on one letter. No language needs more.
+_MOST_MARKS = 4
+#: What shows nothing, although Unicode counts it among letters, marks and symbols.
+_INVISIBLE = frozenset(
+    "\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0"
+    + "".join(map(chr, (*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0))))
+)
 
 #: Who logs what it gets or sends: botocore whole answers of the service (at DEBUG), httpx2 the URL
 #: of every request (at INFO), httpcore2 headers such as Location (at DEBUG).
@@ -33,8 +42,9 @@ def printable(value: object, limit: int = _LIMIT) -> str:
     """Return a text that is not ours as it may be shown, on one line.
 
     Queries of presigned URLs are left out. What is not printable (control characters, line ends,
-    marks that change the direction of text) is escaped as in a Python string, and what is over the
-    limit is cut off. That takes time for what is shown, however long the text is.
+    marks that change the direction of text), what is invisible, and marks that pile up on a letter
+    are escaped as in a Python string, and what is over the limit is cut off. That takes time for
+    what is shown, however long the text is.
 
     :param value: a str; anything else is shown as ``str()`` has it.
     :param limit: how long the result may be, in characters.
@@ -47,14 +57,23 @@ def printable(value: object, limit: int = _LIMIT) -> str:
     text = _hide(text[:window], cut=is_cut)
     if len(text) > limit:
         text, is_cut = text[:limit], True
-    if not text.isprintable():
-        text = "".join(
-            char if char.isprintable() else char.encode("unicode_escape", "surrogatepass").decode()
-            for char in text
-        )
+    if not text.isascii() or not text.isprintable():
+        text = _escape(text)
     if is_cut or len(text) > limit:
         text = text[: max(0, limit - 3)] + "..."
     return text
+
+
+def _escape(text: str) -> str:
+    shown: list[str] = []
+    marks = _MOST_MARKS  # at the beginning they would stand on what is before
+    for char in text:
+        marks = marks + 1 if unicodedata.category(char) in ("Mn", "Me") else 0
+        if char.isprintable() and char not in _INVISIBLE and marks <= _MOST_MARKS:
+            shown.append(char)
+        else:
+            shown.append(char.encode("unicode_escape", "surrogatepass").decode())
+    return "".join(shown)
 
 
 def hide_signatures(text: str) -> str:

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import anyio
-from botocore.config import Config
 from botocore.parsers import ResponseParserError
 
 import aiodiscovery
@@ -34,8 +33,6 @@ _DOWNLOADS = 4
 #: For how many seconds the service may not know an export that is watched, because somebody has
 #: started it just now, and one that was started here.
 _UNKNOWN, _UNKNOWN_LOCAL, _UNKNOWN_YET = 10.0, 0.5, 60.0
-#: A start that is sent again, because its answer was lost, starts another export.
-_ONCE = Config(retries={"total_max_attempts": 1})
 #: How many ids a command line that is proposed has at most.
 _PROPOSED_IDS = 5
 
@@ -87,8 +84,7 @@ async def start(
     """Start an export; if asked for, wait for it and download it."""
     newest = work.settings.command("list", "--sort", "newest", "--max-items", "5")
     work.advice = lambda: f"It may have been started: {newest}"
-    async with aiodiscovery.create_client(**work.client_kwargs, config=_ONCE) as client:
-        export_id = await aiodiscovery.start_export(client, **parameters)
+    export_id = await aiodiscovery.start_export(work.client, **parameters)
     work.seen_exports.append(export_id)
     work.advice = lambda: f"{export_id} goes on: {_watch_command(work, (export_id,))}"
     work.view.started(export_id)
@@ -179,6 +175,8 @@ async def _watch(
                 work.client,
                 min_delay=delays.shortest,
                 max_delay=delays.longest,
+                # An emulator of one's own is not asked too often by anyone.
+                max_rate=None if work.settings.local else 1.0,
                 not_found_timeout=not_found_timeout,
             ) as watcher,
             anyio.create_task_group() as tasks,

@@ -16,6 +16,7 @@ from ._completion import complete_agent_ids, complete_export_ids
 from ._emulate import emulate
 from ._options import MOMENT, NEW_DIRECTORY, common_options, ids_argument, watch_options
 from ._settings import Delays, Settings
+from ._tables import tables
 
 __all__ = ["run_command_line"]
 
@@ -114,6 +115,7 @@ def commands(context: click.Context) -> None:
 
 
 commands.add_command(emulate)
+commands.add_command(tables)
 
 
 @commands.command(

@@ -21,6 +21,8 @@ from botocore.parsers import ResponseParserError
 
 from aiodiscovery.exceptions import (
     DownloadError,
+    ExportAlreadyPresentError,
+    ExportLimitReachedError,
     ExportNotFoundError,
     ExportTimeoutError,
     InvalidResumeTokenError,
@@ -144,6 +146,15 @@ def _explain(error: BaseException, settings: Settings) -> tuple[str, int]:  # no
     if of_credentials is not None:
         return of_credentials, FAILED
     match error:
+        case ExportAlreadyPresentError():
+            again = settings.command("download", error.export_id)
+            return (f"the service has this export already. To download it: {again}", FAILED)
+        case ExportLimitReachedError():
+            return (
+                "as many exports are running as the service allows. To wait for them: "
+                f"{settings.command('watch')}",
+                FAILED,
+            )
         case ClientError():
             return _explain_answer(error, settings)
         case NoRegionError():

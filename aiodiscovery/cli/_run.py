@@ -14,7 +14,7 @@ from aiobotocore.session import AioSession
 from rich.console import Console
 
 import aiodiscovery
-from aiodiscovery._exports import hide_signatures_in_logs
+from aiodiscovery._client import hide_signatures_in_logs
 
 from ._completion import remember
 from ._credentials import load_credentials
