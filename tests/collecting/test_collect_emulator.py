@@ -1,0 +1,212 @@
+"""Collections from the emulator: over HTTP, with all that goes wrong, and killed at any moment."""
+
+import contextlib
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+from aiobotocore.session import AioSession
+
+import aiodiscovery
+from aiodiscovery import CollectionReport
+from aiodiscovery.emulator import Emulator
+from support.collect_server import DELAYS
+
+TABLES = (
+    "osInfo",
+    "networkInterface",
+    "process",
+    "sourceProcessConnection",
+    "destinationProcessConnection",
+    "systemPerformance",
+)
+SERVER = Path(__file__).parents[1] / "support" / "collect_server.py"
+
+
+def key(row: dict[str, Any]) -> str:
+    return json.dumps(row, default=str)
+
+
+def assert_rows_are_the_truth(emulator: Emulator, report: CollectionReport) -> None:
+    """Compare the rows of all archives on disk with those that the agents truly have."""
+    for agent in report.agents:
+        for file in agent.files:
+            assert file.path.read_bytes() == emulator.archive(file.export_id)
+        for table in TABLES:
+            collected = Counter(
+                key(row)
+                for file in agent.files
+                if table in emulator.export_tables(file.export_id)
+                for row in emulator.export_rows(file.export_id, table)
+            )
+            assert collected == Counter(map(key, emulator.agent_rows(agent.agent_id, table)))
+
+
+def started(emulator: Emulator) -> Counter[tuple[str, float, float]]:
+    """Count the starts that the service carried out, by agent and range, but those that FAILED."""
+    failed = {
+        (info["requestedStartTime"], info["requestedEndTime"])
+        for info in exports(emulator)
+        if info["exportStatus"] == "FAILED" and "requestedStartTime" in info
+    }
+    counts: Counter[tuple[str, float, float]] = Counter()
+    for info in exports(emulator):
+        if "requestedStartTime" in info:
+            span = info["requestedStartTime"], info["requestedEndTime"]
+            if span not in failed:
+                counts["", *span] += 1
+    return counts
+
+
+def exports(emulator: Emulator) -> Iterator[dict[str, Any]]:
+    token: dict[str, str] = {}
+    while True:
+        page = emulator.call("DescribeExportTasks", {"maxResults": 100, **token})
+        yield from page["exportsInfo"]
+        if "nextToken" not in page:
+            return
+        token = {"nextToken": page["nextToken"]}
+
+
+@pytest.mark.anyio
+async def test_forty_agents_come_whole_whatever_goes_wrong(
+    anyio_backend: str, session: AioSession, tmp_path: Path
+) -> None:
+    agents, days = (40, 30.0) if anyio_backend == "asyncio" else (10, 8.0)
+    with Emulator(
+        agents=agents,
+        agent_days=days,
+        exports=3,
+        connections=0.03,
+        export_duration=0.05,
+        export_size_limit=150_000,
+        visibility_delay=0.05,
+        refuse_repeats=True,
+    ) as emulator:
+        # Others take three of the five places for a while.
+        (other, *_) = emulator.agent_ids
+        for number, duration in enumerate((0.5, 1.0, 2.0)):
+            emulator.add_export(agent_id=other, duration=duration, start_time=0, end_time=number)
+        # What FAILED is tried again soon, so no window meets three of these.
+        for number in range(10):
+            for _ in range(15):
+                emulator.plan_export()
+            emulator.plan_export(fail_with=f"Failure {number}.")
+        emulator.inject_throttling(5, "StartExportTask", after=3)
+        emulator.inject_dropped_connection(3, "StartExportTask", after=9)
+        emulator.inject_foreign_answer(
+            "empty", carried_out=True, calls=3, operation="StartExportTask", after=15
+        )
+        emulator.inject_server_error(2, "StartExportTask", after=25)
+        emulator.inject_throttling(4, "DescribeExportTasks", after=8)
+        emulator.inject_dropped_connection(3, "DescribeExportTasks", after=20)
+        emulator.inject_expired_url(5)
+        emulator.inject_broken_download(1000, 4)
+        emulator.inject_corrupt_download(2)
+
+        async with aiodiscovery.create_client(session=session, **emulator.client_kwargs) as client:
+            report = await aiodiscovery.collect_exports(client, tmp_path, **DELAYS)
+
+        missing = [(agent.agent_id, agent.missing) for agent in report.agents if agent.missing]
+        assert (missing, report.summary_missing) == ([], None)
+        assert len(report.agents) + len(report.connectors) == agents
+        assert_rows_are_the_truth(emulator, report)
+        assert set(started(emulator).values()) == {1}
+        before = len(emulator.export_ids)
+        async with aiodiscovery.create_client(session=session, **emulator.client_kwargs) as client:
+            report = await aiodiscovery.collect_exports(client, tmp_path, **DELAYS)
+        assert report.is_complete
+        assert len(emulator.export_ids) == before
+
+
+class Server:
+    """Processes that collect, one after the other, each of which can be killed."""
+
+    def __init__(self, endpoint_url: str, directory: Path) -> None:
+        self._command = [sys.executable, "-W", "error", str(SERVER), endpoint_url, str(directory)]
+
+    def __enter__(self) -> "Server":
+        tests = str(SERVER.parents[1])
+        self._process = subprocess.Popen(
+            self._command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=os.environ | {"PYTHONPATH": tests},
+        )
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with self._process:
+            self._process.kill()
+
+    def run(self, is_time: Callable[[], bool] | None = None) -> int:
+        """Collect, until that ends or it is time to kill it, and return the exit status."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write("\n")
+        self._process.stdin.flush()
+        pid = int(self._process.stdout.readline())
+        ended = threading.Event()
+
+        def kill() -> None:
+            while is_time is not None and not ended.is_set():
+                if is_time():
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(pid, signal.SIGKILL)
+                    return
+                ended.wait(0.003)
+
+        killer = threading.Thread(target=kill)
+        killer.start()
+        status = int(self._process.stdout.readline())
+        ended.set()
+        killer.join()
+        return status
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows cannot fork")
+def test_a_collection_that_is_killed_sixty_times_starts_each_window_once(tmp_path: Path) -> None:
+    rng = random.Random(15)
+    with (
+        Emulator(
+            agents=40,
+            agent_days=12,
+            exports=3,
+            connections=0.03,
+            export_duration=0.15,
+            export_size_limit=100_000,
+            visibility_delay=0.05,
+        ) as emulator,
+        Server(emulator.endpoint_url, tmp_path) as server,
+    ):
+        for _ in range(60):
+            emulator.clear_requests()
+            steps, seconds = rng.randrange(6), rng.uniform(0.0, 0.1)
+            reached: list[float] = []
+
+            def is_time(steps: int = steps, seconds: float = seconds) -> bool:
+                """Say whether so much was started and downloaded, and some time has passed."""
+                starts = [r for r in emulator.requests if r.operation == "StartExportTask"]
+                if len(starts) + len(emulator.downloads) >= steps:
+                    reached.append(time.monotonic())
+                return bool(reached) and time.monotonic() >= reached[0] + seconds
+
+            assert server.run(is_time) == -signal.SIGKILL
+        assert server.run() == 0
+        report = anyio.run(aiodiscovery.check_collection, tmp_path)
+
+        assert report.is_complete
+        assert_rows_are_the_truth(emulator, report)
+        assert set(started(emulator).values()) == {1}
