@@ -12,16 +12,16 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import anyio
 import pytest
 from aiobotocore.session import AioSession
+from support.collect_server import DELAYS
 
 import aiodiscovery
 from aiodiscovery import CollectionReport
 from aiodiscovery.emulator import Emulator
-from support.collect_server import DELAYS
 
 TABLES = (
     "osInfo",
@@ -136,7 +136,7 @@ class Server:
     def __init__(self, endpoint_url: str, directory: Path) -> None:
         self._command = [sys.executable, "-W", "error", str(SERVER), endpoint_url, str(directory)]
 
-    def __enter__(self) -> "Server":
+    def __enter__(self) -> Self:
         tests = str(SERVER.parents[1])
         self._process = subprocess.Popen(
             self._command,
@@ -176,6 +176,23 @@ class Server:
         return status
 
 
+class Steps:
+    """So many exports and downloads that are asked for, and some time after that, in seconds."""
+
+    def __init__(self, emulator: Emulator, count: int, seconds: float) -> None:
+        self._emulator = emulator
+        self._count = count
+        self._seconds = seconds
+        self._reached: float | None = None
+
+    def are_done(self) -> bool:
+        requests, downloads = self._emulator.requests, self._emulator.downloads
+        starts = sum(request.operation == "StartExportTask" for request in requests)
+        if self._reached is None and starts + len(downloads) >= self._count:
+            self._reached = time.monotonic()
+        return self._reached is not None and time.monotonic() >= self._reached + self._seconds
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows cannot fork")
 def test_a_collection_that_is_killed_sixty_times_starts_each_window_once(tmp_path: Path) -> None:
     rng = random.Random(15)
@@ -193,17 +210,8 @@ def test_a_collection_that_is_killed_sixty_times_starts_each_window_once(tmp_pat
     ):
         for _ in range(60):
             emulator.clear_requests()
-            steps, seconds = rng.randrange(6), rng.uniform(0.0, 0.1)
-            reached: list[float] = []
-
-            def is_time(steps: int = steps, seconds: float = seconds) -> bool:
-                """Say whether so much was started and downloaded, and some time has passed."""
-                starts = [r for r in emulator.requests if r.operation == "StartExportTask"]
-                if len(starts) + len(emulator.downloads) >= steps:
-                    reached.append(time.monotonic())
-                return bool(reached) and time.monotonic() >= reached[0] + seconds
-
-            assert server.run(is_time) == -signal.SIGKILL
+            steps = Steps(emulator, rng.randrange(6), rng.uniform(0.0, 0.1))
+            assert server.run(steps.are_done) == -signal.SIGKILL
         assert server.run() == 0
         report = anyio.run(aiodiscovery.check_collection, tmp_path)
 

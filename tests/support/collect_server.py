@@ -30,6 +30,11 @@ async def collect(endpoint_url: str, directory: str) -> bool:
     return report.is_complete
 
 
+def answer(number: int) -> None:
+    sys.stdout.write(f"{number}\n")
+    sys.stdout.flush()
+
+
 def main(endpoint_url: str, directory: str) -> None:
     for _ in sys.stdin:
         pid = os.fork()
@@ -39,9 +44,9 @@ def main(endpoint_url: str, directory: str) -> None:
                 status = 0 if anyio.run(collect, endpoint_url, directory) else 3
             finally:
                 os._exit(status)
-        print(pid, flush=True)
+        answer(pid)
         _, status = os.waitpid(pid, 0)
-        print(os.waitstatus_to_exitcode(status), flush=True)
+        answer(os.waitstatus_to_exitcode(status))
 
 
 if __name__ == "__main__":
