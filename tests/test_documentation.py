@@ -119,8 +119,7 @@ def test_the_commands_of_a_page_print_what_the_page_shows(
                 ["bash", "-c", command] if set(command) & set("|>&;$") else shlex.split(command),
                 cwd=tmp_path,
                 env=environment,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
+                capture_output=True,
                 text=True,
                 check=False,
             )
