@@ -41,6 +41,14 @@ _TOKEN = "nextToken"  # noqa: S105  # the name of a member
 _UNREADABLE = (ValueError, RecursionError)
 
 
+def _refuse_constant(name: str) -> None:
+    raise ValueError(name)
+
+
+#: NaN and the infinities are no JSON.
+_DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
+
+
 class AnswerError(ResponseParserError):
     """An answer that is not the service's, or cannot be used; its text holds nothing of it."""
 
@@ -63,7 +71,7 @@ def prove(
     if any(language in content_type for language in _OTHER_LANGUAGES):
         raise _not_the_service_s(operation, "it is not JSON")
     try:
-        answer = json.loads(body.decode())
+        answer = _DECODER.decode(body.decode())
     except _UNREADABLE:
         answer = None
     if type(answer) is not dict:
@@ -72,6 +80,8 @@ def prove(
     members: Mapping[str, Any] = {} if shape is None else shape.members
     has_result = False
     for name in answer.keys() & members.keys():
+        if body.count(f'"{name}"'.encode()) > 1 and _comes_twice(name, body):
+            raise answer_error(operation.name, f"it has {name} twice")
         value = answer[name]
         if value is None or name == _TOKEN:
             continue
@@ -88,6 +98,12 @@ def prove(
         if answer.keys() - members.keys():
             raise _not_the_service_s(operation, "it holds something else")
     return answer
+
+
+def _comes_twice(name: str, body: bytes) -> bool:
+    """Say whether an object has a member twice, of which one would be taken and the other lost."""
+    names = json.loads(body, object_pairs_hook=lambda pairs: [name for name, _ in pairs])
+    return names.count(name) > 1
 
 
 def readable_error(body: bytes) -> bytes:

@@ -41,8 +41,8 @@ async def call(client: Any, operation_name: str, /, **parameters: Any) -> dict[s
     events = client.meta.events
     if events not in _prepared:
         _prepare(client)
-    progress = Progress()
-    token = current_call.set(progress)
+    progress, outer = Progress(), current_call.get()
+    current_call.set(progress)
     try:
         answer = await method(**parameters)
     except (BotoCoreError, ClientError, ResponseParserError):
@@ -56,7 +56,8 @@ async def call(client: Any, operation_name: str, /, **parameters: Any) -> dict[s
             return answer
         what = "not a dict"
     finally:
-        current_call.reset(token)
+        # Not reset(): a task that is never resumed ends in another context.
+        current_call.set(outer)
     # Not chained: the other error may hold the answer, which may hold anything.
     api_name = client.meta.method_to_api_mapping.get(operation_name, operation_name)
     raise undecodable(api_name, f"it cannot be decoded ({what})")
