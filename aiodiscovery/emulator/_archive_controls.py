@@ -138,6 +138,9 @@ class ArchiveControls:
     def write_archive(self, export_id: str, path: str | os.PathLike[str]) -> None:
         """Write the archive of an export to a file, without holding it in memory.
 
+        An archive is made when it is first asked for: ten million connections take a minute. The
+        last 16 are kept, so a download after this call does not wait.
+
         :raises ValueError: if there is no such export
         :raises OSError: if the file cannot be written
         """
