@@ -42,6 +42,10 @@ async def create_client(
     On asyncio it uses aiobotocore's aiohttp backend, on trio its httpx backend, which also runs on
     asyncio where ``config`` or the session says so. Leaving the block closes the connections.
 
+    On both it takes a redirect for an error and sends nothing there, waits for a connection of the
+    pool for as long as it takes, and says so if it is used after it was closed or in another event
+    loop.
+
     Answers are what any aiobotocore client returns, decoded faster, but timestamps are aware
     datetimes in UTC, where botocore's are in the zone of the machine. A session with a
     ``response_parser_factory`` of your own, or with parser defaults of your own, keeps to those.

@@ -27,6 +27,8 @@ async def describe_exports(
     :return: the ExportInfos by id, in the order asked; an id that is given twice is one export,
         and one that the service does not know is left out.
     :raises botocore.exceptions.BotoCoreError: as botocore raises it, as is ``ClientError``.
+    :raises botocore.parsers.ResponseParserError: if an answer is not the service's, or cannot be
+        decoded.
     :raises ValueError: if there is something else than export ids, ``max_concurrency`` is no whole
         number of at least 1, or the client is for another service.
     """
