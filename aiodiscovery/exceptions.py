@@ -28,10 +28,14 @@
 Errors of the service and of the network reach the caller of a listing as botocore raises them, the
 tasks that wait for a job as the cause of a ``PollingError``. No message holds a download URL:
 those are in what the attributes hold, as the service describes it.
+
+Each of them survives pickling whole, with its attributes, notes and causes.
 """
 
+import pickle
+import sys
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self, cast
 
 from botocore.exceptions import ClientError, PaginationError
 
@@ -61,7 +65,23 @@ __all__ = [
 ]
 
 
-class InvalidResumeTokenError(ValueError):
+class _PicklesWhole(BaseException):
+    """A base of exceptions that keep their attributes, notes and causes when they are pickled.
+
+    Python leaves causes behind. And one attribute that cannot be pickled takes everything along:
+    botocore's errors hold requests, and the errors of HTTP libraries. Here such a value leaves the
+    name of its type in its place.
+    """
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild, (_importable(self), *_take_apart(self))
+
+    def __copy__(self) -> Self:
+        parts = (self.args, vars(self), self.__cause__, self.__suppress_context__)
+        return cast("Self", _rebuild(type(self), *parts))
+
+
+class InvalidResumeTokenError(_PicklesWhole, ValueError):
     """A ``StartingToken`` from which no listing can go on.
 
     It is not a resume token at all, or it belongs to a query with other ids. Raised by
@@ -69,14 +89,14 @@ class InvalidResumeTokenError(ValueError):
     """
 
 
-class PaginationLoopError(PaginationError):
+class PaginationLoopError(_PicklesWhole, PaginationError):
     """The service sent a token that it had sent before in the same run.
 
     Raised in place of the page that the token leads to, which has been handed out already.
     """
 
 
-class WatchError(Exception):
+class WatchError(_PicklesWhole, Exception):
     """A wait for exports or other jobs that did not end with their success."""
 
 
@@ -94,9 +114,6 @@ class JobFailedError(WatchError):
         super().__init__(message)
         self.failed = failed
         self.succeeded = succeeded
-
-    def __reduce__(self) -> tuple[object, ...]:
-        return type(self), (str(self), self.failed, self.succeeded)
 
 
 class ExportFailedError(JobFailedError):
@@ -129,9 +146,6 @@ class JobNotFoundError(WatchError):
         self.job_ids = job_ids
         self.ended = ended
 
-    def __reduce__(self) -> tuple[object, ...]:
-        return type(self), (str(self), self.job_ids, self.ended)
-
 
 class ExportNotFoundError(JobNotFoundError):
     """The service does not know an export, and has not for the whole ``not_found_timeout``."""
@@ -163,9 +177,6 @@ class JobTimeoutError(WatchError, TimeoutError):
         self.pending = pending
         self.trouble = trouble
 
-    def __reduce__(self) -> tuple[object, ...]:
-        return type(self), (str(self), self.ended, self.pending, self.trouble)
-
 
 class ExportTimeoutError(JobTimeoutError):
     """Not all exports ended within the timeout."""
@@ -187,15 +198,12 @@ class PollingError(WatchError):
         super().__init__(message)
         self.job_ids = job_ids
 
-    def __reduce__(self) -> tuple[object, ...]:
-        return type(self), (str(self), self.job_ids)
-
 
 class WatcherClosedError(WatchError):
     """The watcher is not open: it was left, or never entered, with ``async with``."""
 
 
-class DownloadError(Exception):
+class DownloadError(_PicklesWhole, Exception):
     """An export whose archive could not be downloaded, or is no whole zip archive.
 
     Neither it nor anything that it is chained to holds the download URL, which is a credential.
@@ -210,9 +218,6 @@ class DownloadError(Exception):
         self.export_id = export_id
         self.status_code = status_code
 
-    def __reduce__(self) -> tuple[object, ...]:
-        return type(self), (str(self), self.export_id, self.status_code)
-
 
 class ExportNotSucceededError(DownloadError):
     """An export that has no archive, because it has not SUCCEEDED."""
@@ -224,11 +229,8 @@ class ExportNotSucceededError(DownloadError):
         super().__init__(message, export_id)
         self.export_status = export_status
 
-    def __reduce__(self) -> tuple[object, ...]:
-        return type(self), (str(self), self.export_id, self.export_status)
 
-
-class ArchiveError(Exception):
+class ArchiveError(_PicklesWhole, Exception):
     """An archive that is not one of an export, or is damaged.
 
     The message says where, and never what a row holds: command lines may hold secrets.
@@ -249,23 +251,16 @@ class ArchiveError(Exception):
         self.member = member
         self.line = line
 
-    def __reduce__(self) -> tuple[object, ...]:
-        return type(self), (str(self), self.archive, self.member, self.line)
 
-
-class ExportLimitReachedError(ClientError):
+class ExportLimitReachedError(_PicklesWhole, ClientError):
     """As many exports run at once as the service allows, others' included.
 
     Start the export again when one of them has ended. It is an ``OperationNotPermittedException``
     of the client too.
     """
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        # What is raised has a class of the client as a base too, which cannot be pickled.
-        return ExportLimitReachedError, (self.response, self.operation_name)
 
-
-class ExportAlreadyPresentError(ClientError):
+class ExportAlreadyPresentError(_PicklesWhole, ClientError):
     """The service has the export that was asked for already, and starts no other.
 
     It is an ``OperationNotPermittedException`` of the client too.
@@ -278,12 +273,8 @@ class ExportAlreadyPresentError(ClientError):
         super().__init__(error_response, operation_name)
         self.export_id = export_id
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        arguments = (self.response, self.operation_name, self.export_id)
-        return ExportAlreadyPresentError, arguments
 
-
-class CollectionError(Exception):
+class CollectionError(_PicklesWhole, Exception):
     """A directory into which exports cannot be collected, or of which there is no report."""
 
 
@@ -304,5 +295,86 @@ class CollectionTimeoutError(CollectionError, TimeoutError):
         super().__init__(message)
         self.report = report
 
-    def __reduce__(self) -> tuple[object, ...]:
-        return type(self), (str(self), self.report)
+
+# How they are pickled
+
+
+class _Whole:
+    """An exception of anybody's, to be pickled in the same way."""
+
+    def __init__(self, error: BaseException) -> None:
+        self._error = error
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        error = self._error
+        if isinstance(error, _PicklesWhole):
+            return error.__reduce__()
+        # Its own way is the best that is known of a class, but not of every class.
+        origin = error if _survives(error) else _importable(error)
+        return _rebuild, (origin, *_take_apart(error))
+
+
+def _take_apart(error: BaseException) -> tuple[Any, ...]:
+    cause = error.__cause__
+    return (
+        tuple(map(_portable, error.args)),
+        {name: _portable(value) for name, value in vars(error).items()},
+        None if cause is None else _Whole(cause),
+        error.__suppress_context__,
+    )
+
+
+def _rebuild(
+    origin: BaseException | type[BaseException],
+    args: tuple[Any, ...],
+    attributes: Mapping[str, Any],
+    cause: BaseException | None,
+    suppress_context: bool,
+) -> BaseException:
+    error = origin
+    if isinstance(error, type):
+        # Not called: what its __init__() takes is its own affair, and what it did is known.
+        error = error.__new__(error, *args)
+        error.args = args
+    vars(error).update(attributes)
+    error.__cause__ = cause
+    error.__suppress_context__ = suppress_context
+    return error
+
+
+def _portable(value: Any) -> Any:
+    """Return what may be pickled in place of a value: itself, if that is possible."""
+    if isinstance(value, BaseException):
+        return _Whole(value)
+    if type(value) is dict:
+        return {key: _portable(item) for key, item in value.items()}
+    if type(value) in (list, tuple):
+        return type(value)(map(_portable, value))
+    return value if _survives(value) else f"<{type(value).__qualname__}>"
+
+
+def _survives(value: Any) -> bool:
+    try:
+        again = pickle.loads(pickle.dumps(value))  # noqa: S301  # our own bytes
+    except Exception:  # noqa: BLE001  # whatever its class has against it
+        return False
+    # botocore's modelled errors come back as their base, which is not a class of a client.
+    return not isinstance(value, BaseException) or (
+        isinstance(value, type(again)) and again.args == value.args
+    )
+
+
+def _importable(error: BaseException) -> type[BaseException]:
+    """Return the class, or the next base of it that another process can import and make."""
+    for base in type(error).__mro__:
+        found: Any = sys.modules.get(base.__module__)
+        for name in base.__qualname__.split("."):
+            found = getattr(found, name, None)
+        try:
+            if found is base and issubclass(base, BaseException):
+                cls: type[BaseException] = base
+                cls.__new__(cls, *error.args)
+                return cls
+        except Exception:  # noqa: BLE001, S112  # whatever its class has against it
+            continue
+    return BaseException
