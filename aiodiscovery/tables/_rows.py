@@ -27,7 +27,11 @@ Open = Callable[[], IO[bytes]]
 _BLOCK = 1024 * 1024
 _LONGEST_HEADER = 256 * 1024
 _MOST_COLUMNS = 1_000
-_RECORD = re.compile(rb'(?:[^"\r\n]++|"[^"]*+")*+(?:\r\n?|\n)')
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+# A quote means something where a cell begins, and up to the quote that ends it.
+_CELL = rb'(?:"(?:[^"]++|"")*+"[^,\r\n]*+|[^",\r\n][^,\r\n]*+)?+'
+_RECORD = re.compile(_CELL + rb"(?:," + _CELL + rb")*+(?:\r\n?|\n)")
+_OPEN = re.compile(rb"(?:" + _CELL + rb',)*+"(?:[^"]++|"")*+\Z')
 
 
 def read_header(member: IO[bytes], name: str) -> tuple[list[str], bytes]:
@@ -40,16 +44,16 @@ def read_header(member: IO[bytes], name: str) -> tuple[list[str], bytes]:
     while not (match := _RECORD.match(data)):
         with saying_what_is_wrong(name):
             more = member.read(min(64 * 1024, _LONGEST_HEADER))
-        data = (data + more).lstrip(b"\r\n")
+        data = (data + more).removeprefix(_BYTE_ORDER_MARK).lstrip(b"\r\n")
         if not more:
             break
         if len(data) > _LONGEST_HEADER:
             raise Flaw(f"the header has more than {_LONGEST_HEADER // 1024} KiB", name, 1)
     end = match.end() if match else len(data)
-    if not match and data.count(b'"') % 2:
+    if not match and _OPEN.match(data):
         raise Flaw("a quote never ends", name, 1)
     try:
-        text = data[:end].decode("utf-8-sig")
+        text = data[:end].decode()
         header = next(csv.reader(io.StringIO(text, newline="")), [])
     except UnicodeDecodeError:
         raise Flaw("it is not in UTF-8", name, 1) from None
@@ -138,7 +142,9 @@ class _Source:
     def __init__(self, member: IO[bytes], name: str, width: int) -> None:
         self._member = member
         self._name = name
-        _, self._read_ahead = read_header(member, name)
+        _, data = read_header(member, name)
+        # pyarrow drops a byte order mark where it begins to read. Here it would be one in a cell.
+        self._read_ahead = b"\n" + data
         #: What the first cell of the last row is.
         self.mark = secrets.token_hex(16)
         self._last = f"\n{self.mark}{',' * (width - 1)}\n".encode()
@@ -231,4 +237,6 @@ class _Lines:
                 except UnicodeEncodeError:
                     raise Flaw("it is not in UTF-8", self._name, self._number) from None
             yield line
+        # So that it is not taken for the content of a quote that stands alone at the end.
+        yield "\n"
         yield self.mark

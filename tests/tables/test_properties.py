@@ -1,5 +1,7 @@
 """What was put into an archive comes out of it, whatever it looks like."""
 
+import csv
+import io
 import tempfile
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -7,15 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from tables.archives import HEADERS, Style, agent_archive, csv_bytes, time_text
+from tables.archives import HEADERS, Style, agent_archive, csv_bytes, time_text, write_zip
 
 pa = pytest.importorskip("pyarrow")
 
 import pyarrow.parquet as pq  # noqa: E402
 
-from aiodiscovery.tables import open_archive, write_parquet  # noqa: E402
+from aiodiscovery.tables import ArchiveError, open_archive, write_parquet  # noqa: E402
 from aiodiscovery.tables._names import snake_case  # noqa: E402
 from aiodiscovery.tables._parsing import PARSERS  # noqa: E402
 from aiodiscovery.tables._schemas import AGENT_TABLES, Column, Type  # noqa: E402
@@ -226,3 +228,49 @@ def test_times_at_the_ends_of_what_there_is() -> None:
         assert converted.texts is not None
     first = convert(pa.array(["0001-01-01 00:00:00"]), Type.TIME).values.to_pylist()
     assert first == [datetime(1, 1, 1, tzinfo=UTC)]
+
+
+def rows_by_csv(data: bytes) -> list[list[str | None]] | None:
+    """Read the rows after the header as the csv module does; None if that is not possible."""
+    mark = "the end"
+    try:
+        text = data.decode("utf-8-sig")
+        # The mark is a row of its own only if no quote is open before it.
+        lines = [*io.StringIO(text, newline=""), "\n", mark]
+        records = [record for record in csv.reader(lines) if record]
+    except (UnicodeDecodeError, csv.Error):
+        return None
+    *records, last = records
+    if last != [mark] or len({len(record) for record in records}) > 1:
+        return None
+    return [[cell or None for cell in record] for record in records[1:]]
+
+
+PIECES = st.lists(
+    st.sampled_from(
+        [
+            *(b'"', b'""', b",", b"\n", b"\r", b"\r\n", b"a", b"b c", b" ", b"\x00", b"\xff"),
+            *("é".encode(), "\u2028".encode(), b"\xef\xbb\xbf", b'"x,y"', b'"x\ny"', b'"x""y"'),
+        ]
+    ),
+    max_size=25,
+)
+
+
+@settings(max_examples=250, deadline=None)
+@given(PIECES, st.sampled_from([b"", b"h,i\n", b"\xef\xbb\xbfh,i\r\n"]))
+@example([b'h"', b",i\n", b'"a\nb"', b",c\n"], b"")
+@example([b"\xef\xbb\xbf", b"a,b"], b"h,i\n")
+@example([b"a,b\n", b'"'], b"h,i\n")
+def test_rows_are_those_of_the_csv_module(pieces: list[bytes], header: bytes) -> None:
+    data = header + b"".join(pieces)
+    expected = rows_by_csv(data)
+    with tempfile.TemporaryDirectory() as folder:
+        path = write_zip(Path(folder, "summary.zip"), {"1_Tags.csv": data})
+        if expected is None:
+            with pytest.raises(ArchiveError, match=", line "), open_archive(path) as archive:
+                archive.read("tags")
+        else:
+            with open_archive(path) as archive:
+                rows = [list(row.values()) for row in archive.read("tags").to_pylist()]
+            assert rows == expected
