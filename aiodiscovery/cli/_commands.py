@@ -157,7 +157,8 @@ Examples:
   aiodiscovery list --region us-west-2
   aiodiscovery list --local --status IN_PROGRESS --since 1h
   aiodiscovery list --local --sort newest --max-items 5
-  aiodiscovery list --local --quiet | aiodiscovery watch --local -
+  aiodiscovery list --local --status IN_PROGRESS --quiet |
+    aiodiscovery watch --local -
   aiodiscovery list --local --output json > exports.jsonl
 """,
 )
@@ -230,7 +231,8 @@ Examples:
   aiodiscovery watch --local
   aiodiscovery watch --local --download archives
   aiodiscovery watch --local --timeout 600 --output json
-  aiodiscovery list --local --quiet | aiodiscovery watch --local -
+  aiodiscovery list --local --status IN_PROGRESS --quiet |
+    aiodiscovery watch --local -
 """
 )
 @ids_argument("export_ids", complete_export_ids)
@@ -258,6 +260,7 @@ def watch(settings: Settings, **options: Any) -> int:
 
 
 @commands.command(
+    short_help="Download archives of exports, and verify them.",
     epilog="""\b
 Examples:
   aiodiscovery list --local --quiet --status SUCCEEDED --max-items 3 |
@@ -308,6 +311,7 @@ def _check_destination(export_ids: tuple[str, ...], destination: Path) -> None:
 
 
 @commands.command(
+    short_help="Start an export, wait for it and download it.",
     epilog="""\b
 Examples:
   aiodiscovery start --local --wait
@@ -355,7 +359,7 @@ def start(
     timeout: float | None,
     delays: Delays,
 ) -> int:
-    """Start an export. With --wait or --download, stay until it has ended.
+    """Start an export, and with --wait or --download stay until it has ended.
 
     The id of the export is printed as soon as it is known. "aiodiscovery agents" lists the agents.
     """

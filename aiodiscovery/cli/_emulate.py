@@ -45,6 +45,7 @@ class _Parsed(click.ParamType):  # type: ignore[type-arg]  # generic in new rele
 
 @click.command(
     cls=_EmulatorCommand,
+    short_help="Run a local Application Discovery Service.",
     epilog="""\b
 Examples:
   aiodiscovery emulate --port 4510 --exports 250

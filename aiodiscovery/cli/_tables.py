@@ -8,6 +8,7 @@ __all__ = ["tables"]
 
 
 @click.command(
+    short_help="List or convert the tables in archives.",
     epilog="""\b
 Examples:
   aiodiscovery tables archives

@@ -242,7 +242,8 @@ class TerminalView(View):
             if lines is not None:
                 width = self._width - sum(column.width + GAP for column in narrow)
                 return lines, [shorten(each, width) for each in ids]
-        return [Text(shorten(each, self._width)) for each in ids], []
+        ids = [shorten(each, self._width) for each in ids]
+        return [Text(each) for each in ids], ids
 
     def _elapsed_of(self, row: _Row) -> str:
         if row.info is None:

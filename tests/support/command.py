@@ -7,6 +7,7 @@ import select
 import signal
 import subprocess
 import sys
+from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
@@ -17,6 +18,8 @@ __all__ = ["Running", "environment", "json_lines", "run"]
 COMMAND = (sys.executable, "-W", "error", "-m", "aiodiscovery.cli")
 #: How long anything may take before a test gives up, in seconds.
 _LONG = 60.0
+#: How high a terminal is.
+LINES = 30
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\r")
 
 
@@ -55,6 +58,14 @@ def json_lines(output: str) -> list[dict[str, Any]]:
     return values
 
 
+def _control(terminal: int) -> None:
+    """Make a terminal the one that controls this process."""
+    import fcntl  # noqa: PLC0415  # not on Windows
+    import termios  # noqa: PLC0415
+
+    fcntl.ioctl(terminal, termios.TIOCSCTTY, 0)
+
+
 class Running:
     """The command while it runs; killed at the end of the block.
 
@@ -83,7 +94,11 @@ class Running:
             ours, its = pty.openpty()
             out = err = its
             self._out = self._err = ours
-            self._env |= {"TERM": "xterm-256color", "COLUMNS": str(self._columns), "LINES": "30"}
+            self._env |= {
+                "TERM": "xterm-256color",
+                "COLUMNS": str(self._columns),
+                "LINES": str(LINES),
+            }
         else:
             self._out, out = os.pipe()
             self._err, err = os.pipe()
@@ -93,6 +108,9 @@ class Running:
             stdout=out,
             stderr=err,
             env=self._env,
+            # With a terminal of its own, so that what is typed there reaches it.
+            start_new_session=self._terminal,
+            preexec_fn=partial(_control, out) if self._terminal else None,
         )
         for descriptor in {out, err}:
             os.close(descriptor)
@@ -125,6 +143,18 @@ class Running:
     def text(self) -> str:
         """What came on stdout so far, without control codes."""
         return _CONTROL.sub("", self.stdout)
+
+    def type(self, keys: bytes) -> None:
+        """Press keys at the terminal."""
+        os.write(self._out, keys)
+
+    def screen(self) -> list[str]:
+        """What stands on the terminal, line by line, without blanks at the ends."""
+        import pyte  # type: ignore[import-untyped]  # noqa: PLC0415  # seldom needed
+
+        screen = pyte.Screen(self._columns, LINES)
+        pyte.ByteStream(screen).feed(self._output[self._out])
+        return [line.rstrip() for line in screen.display]
 
     def read_until(self, *texts: str) -> None:
         """Wait until all of these have been printed, on stdout or stderr."""

@@ -1,0 +1,257 @@
+"""Help, its examples, and completion."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+from support.command import COMMAND, environment
+
+from aiodiscovery.emulator import Emulator
+
+pytest.importorskip("click")
+
+from aiodiscovery.cli import _commands  # what commands there are
+
+Main = Callable[..., int]
+
+NAMES = tuple(sorted(_commands.commands.commands))
+
+
+def test_help_names_the_commands(main: Main, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main("--help") == 0
+
+    output = capsys.readouterr().out
+    assert all(re.search(rf"^  {name} ", output, re.MULTILINE) for name in NAMES)
+    assert {"agents", "download", "emulate", "list", "start", "tables", "watch"} <= {*NAMES}
+
+
+@pytest.mark.parametrize("arguments", [(), ("-h",)])
+def test_the_bare_command_and_h_show_help(
+    main: Main, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...]
+) -> None:
+    assert main(*arguments) == 0
+    shown = capsys.readouterr().out
+    assert main("--help") == 0
+
+    assert shown == capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_help_of_each_command_fits_a_terminal(
+    main: Main, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    assert main(name, "-h") == 0
+
+    output = capsys.readouterr().out
+    assert max(map(len, output.splitlines())) <= 80
+    assert re.search(r"^  Examples:\n    ", output, re.MULTILINE)
+    # Sentences that are cut say nothing.
+    assert "..." not in main_help_line(name)
+
+
+def main_help_line(name: str) -> str:
+    return _commands.commands.commands[name].get_short_help_str(limit=62)
+
+
+def examples() -> Iterator[tuple[str, str]]:
+    """Give what stands under "Examples:" and the like, command by command, as a shell takes it."""
+    for name, command in [("", _commands.commands), *_commands.commands.commands.items()]:
+        epilog = command.epilog or ""
+        joined = re.sub(r"(\\|\|)\n +", r"\1 ", epilog).replace("\\ ", " ")
+        for line in joined.splitlines():
+            if line.startswith("  ") and "aiodiscovery " in line:
+                yield name, line.strip()
+
+
+EXAMPLES = list(examples())
+
+
+def test_each_command_has_examples() -> None:
+    assert {name for name, _ in EXAMPLES} == {"", *NAMES}
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="there is no shell to run them with")
+@pytest.mark.parametrize(("name", "line"), EXAMPLES, ids=[line for _, line in EXAMPLES])
+def test_an_example_works_as_it_stands(tmp_path: Path, name: str, line: str) -> None:
+    shell = "bash"
+    if name == "completion" and (found := re.search(r"completion (\w+)", line)):
+        shell = found[1]
+        if shutil.which(shell) is None:
+            pytest.skip(f"there is no {shell}")
+    command = tmp_path / "bin" / "aiodiscovery"
+    command.parent.mkdir()
+    command.write_text(
+        f"#!{sys.executable}\nimport sys\nfrom aiodiscovery.cli import main\nsys.exit(main())\n"
+    )
+    command.chmod(0o755)
+    with Emulator(exports=3) as emulator:
+        if name == "tables":
+            archives = tmp_path / "archives"
+            archives.mkdir()
+            (archives / "export-1.zip").write_bytes(emulator.archive(emulator.export_ids[0]))
+        env = environment(emulator) | {"PATH": f"{command.parent}{os.pathsep}{os.environ['PATH']}"}
+        if name == "emulate":
+            line = f"timeout --preserve-status --signal=INT 3 {line}"
+        done = subprocess.run(
+            [shell, "-c", f"set -eo pipefail\n{line}" if shell == "bash" else line],
+            cwd=tmp_path,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    assert (done.returncode, re.findall("Error.*", done.stderr)) == (0, [])
+    if name != "completion":
+        assert done.stdout or list(tmp_path.glob("*.jsonl")) or "--quiet" in line
+
+
+def test_it_says_its_version(main: Main, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main("--version") == 0
+
+    assert capsys.readouterr().out == f"aiodiscovery {version('aiodiscovery')}\n"
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_it_prints_what_makes_a_shell_complete_it(
+    main: Main, capsys: pytest.CaptureFixture[str], shell: str
+) -> None:
+    assert main("completion", shell) == 0
+
+    assert f"_AIODISCOVERY_COMPLETE={shell}_complete" in capsys.readouterr().out
+
+
+@pytest.fixture
+def complete(
+    main: Main, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[[str], list[str]]:
+    """Press Tab behind words."""
+
+    def press(words: str) -> list[str]:
+        capsys.readouterr()
+        with monkeypatch.context() as patch:
+            patch.setenv("_AIODISCOVERY_COMPLETE", "bash_complete")
+            patch.setenv("COMP_WORDS", words)
+            patch.setenv("COMP_CWORD", str(len(words.split(" ")) - 1))
+            with pytest.raises(SystemExit) as ended:
+                main()
+        assert ended.value.code == 0
+        output, errors = capsys.readouterr()
+        assert errors == ""
+        return [line.removeprefix("plain,") for line in output.split()]
+
+    return press
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("aiodiscovery ", [*NAMES]),
+        ("aiodiscovery wa", ["watch"]),
+        ("aiodiscovery start --d", ["--download", "--debug"]),
+        ("aiodiscovery emulate --arch", ["--archive-size"]),
+        ("aiodiscovery list --output ", ["text", "json"]),
+        ("aiodiscovery list --sort n", ["newest"]),
+        ("aiodiscovery list --region us-west-", ["us-west-2"]),
+        ("aiodiscovery list --region nowhere", []),
+        ("aiodiscovery watch ", []),
+    ],
+)
+def test_it_completes_commands_options_and_values(
+    complete: Callable[[str], list[str]], words: str, expected: list[str]
+) -> None:
+    assert complete(words) == expected
+
+
+def test_it_completes_profiles(
+    complete: Callable[[str], list[str]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "config").write_text("[profile mine]\n[profile more]\n[profile yours]\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+
+    assert complete("aiodiscovery list --profile m") == ["mine", "more"]
+
+    (tmp_path / "config").write_text("no section")
+    assert complete("aiodiscovery list --profile m") == []
+
+
+def test_it_completes_the_ids_that_it_has_shown_the_newest_first(
+    main: Main, aws: Emulator, complete: Callable[[str], list[str]]
+) -> None:
+    agent = aws.agent_ids[0]
+    assert main("list", "--max-items", "2") == 0
+    assert main("agents", agent) == 0
+    assert main("start") == 0
+    first, second, *_, started = aws.export_ids
+
+    assert complete("aiodiscovery watch ") == [started, second, first]
+    assert complete("aiodiscovery download --to x " + first[:12]) == [first]
+    assert complete("aiodiscovery start --agent-id o") == [agent]
+
+
+def test_ids_of_an_emulator_inside_are_not_kept(
+    main: Main, complete: Callable[[str], list[str]]
+) -> None:
+    assert main("list", "--local") == 0
+
+    assert complete("aiodiscovery watch ") == []
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "null",
+        "[1]",
+        '{"exports": 3}',
+        '{"exports": [3, "a b", "$(x)", "\\u001b[m"]}',
+        "[" * 99999,
+    ],
+)
+def test_a_damaged_file_of_ids_does_no_harm(
+    main: Main,
+    aws: Emulator,
+    complete: Callable[[str], list[str]],
+    no_ids_of_the_user: Path,
+    content: str,
+) -> None:
+    no_ids_of_the_user.parent.mkdir()
+    no_ids_of_the_user.write_text(content)
+
+    assert complete("aiodiscovery watch ") == []
+    assert main("list", "--max-items", "1") == 0
+    assert complete("aiodiscovery watch ") == [aws.export_ids[0]]
+    assert no_ids_of_the_user.stat().st_mode & 0o077 == 0 or sys.platform == "win32"
+    assert [each.name for each in no_ids_of_the_user.parent.iterdir()] == ["recent-ids.json"]
+
+
+def test_a_cache_that_cannot_be_written_does_no_harm(
+    main: Main, aws: Emulator, no_ids_of_the_user: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    no_ids_of_the_user.parent.write_text("a file")
+
+    assert main("list") == 0
+
+    assert capsys.readouterr().err == ""
+
+
+def test_help_imports_nothing_that_only_a_command_needs() -> None:
+    program = (
+        "import sys; sys.argv[1:] = ['list', '--help']\n"
+        "from aiodiscovery.cli import main; main()\n"
+        "print(*sys.modules, file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [*COMMAND[:-2], "-c", program], capture_output=True, text=True, check=True
+    )
+
+    modules = set(done.stderr.split())
+    assert not {"rich", "aiodiscovery.emulator", "aiodiscovery.cli._run", "pyarrow"} & modules
