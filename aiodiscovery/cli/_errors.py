@@ -12,6 +12,7 @@ from botocore.exceptions import (
     InvalidConfigError,
     InvalidRetryConfigurationError,
     NoRegionError,
+    ParamValidationError,
     ProfileNotFound,
     ProxyConnectionError,
     SSLError,
@@ -187,6 +188,9 @@ def _explain(error: BaseException, settings: Settings) -> tuple[str, int]:  # no
             return (unknown(error.export_ids, settings.command("list")), FAILED)
         case DownloadError() if _CERTIFICATE in str(error):
             return (f"{error}. {_CERTIFICATE_ADVICE}", FAILED)
+        case ParamValidationError():
+            reason = str(error.kwargs.get("report", ""))
+            return (f"the service takes no such value: {reason}", WRONG_USE)
         case InvalidResumeTokenError():
             return (f"--starting-token: {error}", WRONG_USE)
         case ValueError():

@@ -40,7 +40,7 @@ def export_id(number: int) -> str:
 def info(number: int, status: str, **fields: Any) -> "ExportInfoTypeDef":
     return {
         "exportId": export_id(number),
-        "exportStatus": status,  # type: ignore[typeddict-item]  # one that is new, too
+        "exportStatus": status,
         "statusMessage": "",
         "exportRequestTime": NOON - timedelta(hours=11, minutes=7),
         **fields,  # type: ignore[typeddict-item]
