@@ -1,6 +1,6 @@
 """How the service is called: clients, their answers and failures, and when to try again."""
 
-from .answers import answer_error, undecodable
+from .answers import answer_error, item_id
 from .backoff import Backoff, Schedule
 from .call import call, call_of
 from .client import check_client, create_client
@@ -37,7 +37,7 @@ __all__ = [
     "is_of_credentials",
     "is_of_the_clock",
     "is_throttling",
+    "item_id",
     "may_pass",
     "printable",
-    "undecodable",
 ]

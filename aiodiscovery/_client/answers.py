@@ -26,6 +26,7 @@ __all__ = [
     "AnswerError",
     "UndecodableAnswerError",
     "answer_error",
+    "item_id",
     "prove",
     "readable_error",
     "undecodable",
@@ -35,6 +36,8 @@ _CONTENT_TYPE = "application/x-amz-json-1.1"
 _REQUEST_ID = "x-amzn-requestid"
 #: What no JSON is sent as.
 _OTHER_LANGUAGES = ("html", "xml")
+#: What a JSON object stands for.
+_OBJECTS = ("map", "structure")
 _TOKEN = "nextToken"  # noqa: S105  # the name of a member
 
 # What json.loads raises: no UTF-8, no JSON, a number with too many digits, nested too deeply.
@@ -70,34 +73,46 @@ def prove(
     content_type = str(sent.get("content-type", "")).lower()
     if any(language in content_type for language in _OTHER_LANGUAGES):
         raise _not_the_service_s(operation, "it is not JSON")
-    try:
-        answer = _DECODER.decode(body.decode())
-    except _UNREADABLE:
-        answer = None
-    if type(answer) is not dict:
-        raise _not_the_service_s(operation, "it is not a JSON object" if body else "it is empty")
+    answer = _decode(operation, body)
     shape: Any = operation.output_shape
     members: Mapping[str, Any] = {} if shape is None else shape.members
     has_result = False
     for name in answer.keys() & members.keys():
         if body.count(f'"{name}"'.encode()) > 1 and _comes_twice(name, body):
             raise answer_error(operation.name, f"it has {name} twice")
-        value = answer[name]
-        if value is None or name == _TOKEN:
-            continue
-        has_result = True
-        member = members[name]
-        if member.type_name == "list":
-            if type(value) is not list:
-                raise answer_error(operation.name, f"its {name} is not a list")
-            if member.member.type_name == "structure" and not {dict}.issuperset(map(type, value)):
-                raise undecodable(operation.name, f"something in its {name} is not an object")
+        if answer[name] is not None and name != _TOKEN:
+            has_result = True
+            _check_list(operation, name, members[name], answer[name])
     if not has_result:
         if content_type.partition(";")[0].strip() != _CONTENT_TYPE or not sent.get(_REQUEST_ID):
             raise _not_the_service_s(operation, "it has no result")
         if answer.keys() - members.keys():
             raise _not_the_service_s(operation, "it holds something else")
     return answer
+
+
+def _decode(operation: "OperationModel", body: bytes) -> dict[str, Any]:
+    try:
+        answer, is_readable = _DECODER.decode(body.decode()), True
+    except (UnicodeDecodeError, json.JSONDecodeError):
+        answer, is_readable = None, True
+    except _UNREADABLE:
+        answer, is_readable = None, False
+    # Not raised above: the other errors hold the answer.
+    if not is_readable:
+        raise undecodable(operation.name, "a number in it is none, or too long, or it is too deep")
+    if type(answer) is not dict:
+        raise _not_the_service_s(operation, "it is not a JSON object" if body else "it is empty")
+    return answer
+
+
+def _check_list(operation: "OperationModel", name: str, member: Any, value: object) -> None:
+    """Check what should be a list, as botocore does not: it takes ``{}`` for an empty one."""
+    if member.type_name == "list":
+        if not isinstance(value, list):
+            raise answer_error(operation.name, f"its {name} is not a list")
+        if member.member.type_name in _OBJECTS and not {dict}.issuperset(map(type, value)):
+            raise undecodable(operation.name, f"something in its {name} is not an object")
 
 
 def _comes_twice(name: str, body: bytes) -> bool:
@@ -118,6 +133,18 @@ def readable_error(body: bytes) -> bytes:
     if type(error) is not dict or not isinstance(error.get("__type", ""), str):
         return b""
     return body
+
+
+def item_id(operation_name: str, item: Mapping[str, Any], key: str) -> str:
+    """Return the id of what an answer describes.
+
+    :raises ResponseParserError: if it has none. Which one it is cannot be told then, so none can be
+        said to be missing.
+    """
+    found = item.get(key)
+    if not isinstance(found, str):
+        raise undecodable(operation_name, f"it describes something without {key}")
+    return found
 
 
 def answer_error(operation_name: str, what: str) -> AnswerError:

@@ -77,7 +77,7 @@ def _prepare(client: Any) -> None:
     events.register_last(f"before-sign.{service_id}", _fetch_credentials)
     events.register_last(f"before-parse.{service_id}", _prove)
     events.register_first(f"response-received.{service_id}", _note_decoded)
-    events.register_first(f"after-call.{service_id}", _refuse_redirected)
+    events.register_first(f"after-call.{service_id}", _complete)
     _prepared.add(events)
 
 
@@ -104,10 +104,15 @@ def _note_decoded(**_: Any) -> None:
         progress.decoding = False
 
 
-def _refuse_redirected(http_response: Any, model: Any, **_: Any) -> None:
+def _complete(http_response: Any, parsed: Any, model: Any, **_: Any) -> None:
     if current_call.get() is None:
         return
     # Both aiohttp and httpx say this of their responses. An answer that was made up has none.
     history = getattr(getattr(http_response, "raw", None), "history", None)
     if isinstance(history, (list, tuple)) and history:
         raise answer_error(model.name, "it came from another address, after a redirect")
+    if isinstance(parsed, dict) and "Error" not in parsed and model.output_shape is not None:
+        # The service may leave out an empty list, but an answer without it is no use to a caller.
+        for name, member in model.output_shape.members.items():
+            if member.type_name == "list":
+                parsed.setdefault(name, [])

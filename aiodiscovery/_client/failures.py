@@ -189,6 +189,9 @@ def describe_error(error: BaseException) -> str:
         return code
     if isinstance(error, AnswerError):
         return str(error)
+    if type(error) is HTTPClientError and not isinstance(error.kwargs.get("error"), OSError):
+        # Its text may be a part of the answer, which is not HTTP.
+        return f"{type(error).__name__}: {type(error.kwargs.get('error')).__name__}"
     # A RuntimeError says that the client is closed, say.
     if isinstance(error, (HTTPClientError, BotoConnectionError)) or type(error) is RuntimeError:
         return f"{type(error).__name__}: {error}"

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from .._client import undecodable
+from .._client import item_id
 from .checks import check_count, check_ids
 from .paginator import get_paginator
 from .query import MAX_IDS, MAX_PAGE_SIZE
@@ -47,8 +47,4 @@ async def describe_exports(
 
 
 def _id_of(info: "ExportInfoTypeDef") -> str:
-    export_id = info.get("exportId")
-    if not isinstance(export_id, str):
-        # Which one it is cannot be told, so none can be said to be missing.
-        raise undecodable("DescribeExportTasks", "it describes an export without an id")
-    return export_id
+    return item_id("DescribeExportTasks", info, "exportId")

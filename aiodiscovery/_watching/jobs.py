@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from botocore.exceptions import ClientError
 
-from .._client import FeatureId, advise, call_of, describe_error
+from .._client import FeatureId, advise, call_of, describe_error, item_id
 from .._listing import MAX_IDS, MAX_PAGE_SIZE, get_paginator
 from ..exceptions import (
     ExportFailedError,
@@ -166,7 +166,7 @@ async def _describe_exports(
     pages = get_paginator(client, "describe_export_tasks").paginate(
         exportIds=list(export_ids), PaginationConfig={"PageSize": MAX_PAGE_SIZE}
     )
-    return await _read(pages, "exportsInfo", "exportId", export_ids)
+    return await _read(pages, "DescribeExportTasks", "exportsInfo", "exportId", export_ids)
 
 
 async def _describe_imports(
@@ -176,11 +176,15 @@ async def _describe_imports(
         filters=[{"name": "IMPORT_TASK_ID", "values": list(task_ids)}],
         PaginationConfig={"PageSize": MAX_PAGE_SIZE},
     )
-    return await _read(pages, "tasks", "importTaskId", task_ids)
+    return await _read(pages, "DescribeImportTasks", "tasks", "importTaskId", task_ids)
 
 
 async def _read(
-    pages: AsyncIterable[Any], items_key: str, id_key: str, wanted: Sequence[str]
+    pages: AsyncIterable[Any],
+    operation_name: str,
+    items_key: str,
+    id_key: str,
+    wanted: Sequence[str],
 ) -> Answer[Any]:
     """Read the pages of a listing, and return what is wanted of it."""
     found: dict[str, Any] = {}
@@ -188,7 +192,7 @@ async def _read(
     async for page in pages:
         if service_time is None:
             service_time = _read_date(page)
-        found.update((item.get(id_key), item) for item in page[items_key])
+        found.update((item_id(operation_name, item, id_key), item) for item in page[items_key])
     return Answer({each: found[each] for each in wanted if each in found}, service_time)
 
 

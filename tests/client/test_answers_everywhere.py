@@ -52,7 +52,7 @@ FOREIGN: list[ForeignKind] = [
 ]
 #: One of each: no JSON, the beginning of JSON, JSON of something else, one bad item.
 SOME: list[ForeignKind] = ["portal", "half", "object", "null-item"]
-SHORT: dict[str, Any] = {"min_delay": 0.01, "max_delay": 0.02, "not_found_timeout": 0.0}
+SHORT: dict[str, Any] = {"min_delay": 0.01, "max_delay": 0.02, "max_rate": None}
 
 
 def listing(client: "Client") -> Any:
@@ -193,7 +193,7 @@ async def test_an_export_without_an_id_is_not_another_that_is_missing(
 ) -> None:
     emulator.inject_foreign_answer(body=f'{{"exportsInfo": [{info}]}}', headers=AWS_JSON)
 
-    with pytest.raises(ResponseParserError, match="an export without an id"):
+    with pytest.raises(ResponseParserError, match="something without exportId"):
         await aiodiscovery.describe_exports(any_client, ["export-1"])
 
 
@@ -264,6 +264,45 @@ async def test_a_wait_for_a_batch_delete_asks_again(
         task = await watcher.wait(task_id)
 
     assert task.get("status") == "COMPLETED"
+
+
+WITHOUT_IDS = ["{}", '{"ID": null}', '{"ID": 7}', '{"ID": ["a"]}', '{"ID": {}}']
+
+
+@pytest.mark.parametrize("item", WITHOUT_IDS)
+async def test_an_export_without_an_id_makes_no_other_unknown(
+    any_client: "Client", emulator: Emulator, item: str
+) -> None:
+    export_id = emulator.add_export(duration=0)
+    body = f'{{"exportsInfo": [{item.replace("ID", "exportId")}]}}'
+    emulator.inject_foreign_answer(body=body, headers=AWS_JSON, calls=3)
+
+    assert await by_wait(any_client, export_id) == "SUCCEEDED"
+
+
+@pytest.mark.parametrize("item", WITHOUT_IDS)
+async def test_an_import_without_an_id_makes_no_other_unknown(
+    any_client: "Client", emulator: Emulator, item: str
+) -> None:
+    task_id = emulator.add_import_task(duration=0)
+    body = f'{{"tasks": [{item.replace("ID", "importTaskId")}]}}'
+    emulator.inject_foreign_answer(body=body, headers=AWS_JSON, calls=3)
+
+    async with ImportWatcher(any_client, **SHORT) as watcher:
+        assert (await watcher.wait(task_id))["status"] == "IMPORT_COMPLETE"
+
+
+@pytest.mark.parametrize("body", ["{}", '{"exportsInfo": null}'])
+async def test_an_empty_answer_of_the_service_is_that_it_does_not_know_an_export(
+    any_client: "Client", emulator: Emulator, body: str
+) -> None:
+    export_id = emulator.add_export(duration=0)
+    emulator.inject_foreign_answer(body=body, headers=AWS_JSON, request_id=True, calls=None)
+
+    assert await aiodiscovery.describe_exports(any_client, [export_id]) == {}
+    async with ExportWatcher(any_client, **SHORT, not_found_timeout=0.1) as watcher:
+        with pytest.raises(aiodiscovery.ExportNotFoundError):
+            await watcher.wait(export_id)
 
 
 # Starting and downloading
@@ -377,4 +416,4 @@ def test_the_command_says_that_something_else_answers(
 
     assert done.returncode == 1
     assert done.stdout == ""
-    assert "what answers is not the Application Discovery Service" in done.stderr
+    assert "does not come from the Application Discovery Service" in done.stderr
