@@ -84,8 +84,9 @@ class _PicklesWhole(BaseException):
 class InvalidResumeTokenError(_PicklesWhole, ValueError):
     """A ``StartingToken`` from which no listing can go on.
 
-    It is not a resume token at all, or it belongs to a query with other ids. Raised by
-    ``paginate()``, before anything is sent.
+    It is a resume token with wrong values, or it belongs to a query with other ids. Raised by
+    ``paginate()``, before anything is sent. What is not a resume token at all is taken for a token
+    of the service, which says itself what it thinks of it.
     """
 
 

@@ -47,8 +47,13 @@ class PageIterator(Generic[PageT, ItemT]):
         A page is the service's response as a dict, with ``NextToken``, the resume token behind the
         page, in place of the service's own ``nextToken``; it is there if something may be left.
 
+        After an error, the page that it took away is still the next.
+
         :raises PaginationLoopError: if the service leads back to a page of this run.
+        :raises botocore.parsers.ResponseParserError: if an answer is not the service's, or its
+            ``nextToken`` cannot be used; what came with such a token is handed out before.
         :raises botocore.exceptions.BotoCoreError: as botocore raises it, as is ``ClientError``.
+        :raises RuntimeError: in another event loop than the one in which the iteration was begun.
         """
         return self._iterate(_as_one)
 
@@ -77,7 +82,8 @@ class PageIterator(Generic[PageT, ItemT]):
     async def build_full_result(self) -> PageT:
         """Return the items of all pages under the result key, as one response.
 
-        ``NextToken``, the resume token, is there where ``MaxItems`` cut the listing. Only a call
+        ``NextToken``, the resume token, is there where ``MaxItems`` cut the listing;
+        ``ResponseMetadata``, which each page has, is not. Only a call
         that returns moves :attr:`resume_token`: what an error or a cancellation took away has not
         been handed out.
         """
@@ -109,9 +115,20 @@ class PageIterator(Generic[PageT, ItemT]):
         time. Leaving the block, by cancellation too, ends what is under way and asks for nothing
         more; :attr:`resume_token` is right after the last page or item handed out.
 
+        If the block is in an async generator of your own, its consumer should close it::
+
+            async with contextlib.aclosing(my_exports()) as exports:
+                async for export in exports: ...
+
+        On trio that is necessary: a block that is left in another task than the one that entered
+        it, as trio does with a generator that was left with ``break``, raises RuntimeError, and so
+        does one that is left out of order. On asyncio it is left in any task without harm.
+
         :param pages: how many pages to ask for ahead, and how many requests to make at the same
             time, at most.
         :raises ValueError: if ``pages`` is no whole number of at least 1.
+        :raises RuntimeError: from the block and what is iterated in it, if it is entered twice, or
+            used outside of the block or in another event loop or thread.
         """
         check_count("pages", pages)
         return ReadAhead(self._query, self._latest, pages)

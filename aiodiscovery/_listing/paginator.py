@@ -102,7 +102,7 @@ class Paginator:
             - ``MaxItems``: how many items to hand out at most, over all pages; 0 or more,
             - ``PageSize``: how many items to ask for in a request; 1 to 100,
             - ``StartingToken``: a resume token of this package, botocore, boto3, aiobotocore or
-              the AWS CLI, or a token of the service itself.
+              the AWS CLI; any other string is a token of the service itself, and sent as it is.
         :raises InvalidResumeTokenError: if the listing cannot go on from ``StartingToken``.
         :raises ValueError: for anything else in ``PaginationConfig`` that is not allowed, or for
             ``nextToken`` or ``maxResults`` beside it.

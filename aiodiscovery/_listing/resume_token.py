@@ -151,7 +151,7 @@ def _read(content: dict[str, Any]) -> tuple[Position, str | None]:
     service_token = content["nextToken"]
     if service_token == "" or not isinstance(service_token, str | None):
         raise _not_a_resume_token("nextToken must be a string that is not empty, or null")
-    if content.get("boto_encoded_keys"):
+    if content.get("boto_encoded_keys") not in (None, []):
         raise _not_a_resume_token("the service's tokens are text, but boto_encoded_keys says bytes")
     position = Position(
         _none_if_named(service_token),

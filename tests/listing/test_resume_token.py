@@ -15,13 +15,17 @@ import base64
 import json
 from collections.abc import AsyncIterator
 from typing import Any
+from unittest.mock import AsyncMock
 
 import pytest
 from aiobotocore.session import AioSession
 from botocore.paginate import TokenEncoder
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from support.scripted import ScriptedListing
 
 import aiodiscovery
+from aiodiscovery._listing.query import Operation
 
 pytestmark = pytest.mark.anyio
 
@@ -65,6 +69,7 @@ async def first_id(paginator: Any, token: str) -> str:
         (encode({"nextToken": None}), "export-0"),
         (encode({"nextToken": "None", "boto_truncate_amount": 3}), "export-3"),
         (encode({"nextToken": "at 4", "boto_encoded_keys": []}), "export-4"),
+        (encode({"nextToken": "at 4", "boto_encoded_keys": None}), "export-4"),
         ("\n" + encode({"nextToken": "at 4", "boto_truncate_amount": 3}) + "\n", "export-7"),
         ("at 4___+1_0", "export-14"),
         ("at 4___3", "export-7"),
@@ -171,6 +176,7 @@ async def test_a_page_in_the_middle_of_such_a_listing_can_be_resumed(
         {"nextToken": "at 4", "boto_truncate_amount": None},
         {"nextToken": "at 4", "boto_truncate_amount": [1]},
         {"nextToken": "YXQgNA==", "boto_encoded_keys": [["nextToken"]]},
+        {"nextToken": "at 4", "boto_encoded_keys": 0},
         {"nextToken": "at 4", "aiodiscovery_chunk": 1},
         {"nextToken": "at 4", "aiodiscovery_ids": "a"},
         {"nextToken": "at 4", "aiodiscovery_chunk": -1, "aiodiscovery_ids": ""},
@@ -224,6 +230,36 @@ async def test_any_other_text_or_type_that_cannot_be_gone_on_from_is_refused(
 
     assert isinstance(caught.value, ValueError)
     assert len(str(caught.value)) < 200
+
+
+KEYS = st.sampled_from(
+    [
+        "nextToken",
+        "boto_truncate_amount",
+        "boto_encoded_keys",
+        "aiodiscovery_chunk",
+        "aiodiscovery_ids",
+        "shard",
+    ]
+)
+CONTENTS = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=5),
+    max_leaves=8,
+)
+TEXTS = st.lists(st.sampled_from(["a", "_", "___", "3", "-", "None", " ", "="])).map("".join)
+
+
+@settings(max_examples=500, deadline=None)
+@given(CONTENTS.map(encode) | TEXTS | st.text())
+def test_any_text_is_read_or_refused_in_a_few_words(token: str) -> None:
+    paginator = aiodiscovery.Paginator(AsyncMock(), Operation("DescribeTags", "tags"))
+    try:
+        pages = paginator.paginate(PaginationConfig={"StartingToken": token})
+    except aiodiscovery.InvalidResumeTokenError as error:
+        assert len(str(error)) < 200  # noqa: PT017  # it need not be raised
+    else:
+        assert pages.resume_token == token
 
 
 async def test_tokens_are_written_as_botocore_writes_them(
