@@ -483,7 +483,7 @@ def write_costs() -> None:
         ("exports", "calls in the first 10 minutes", "hour", "6 hours", "day", "then, a second")
     )
     write_row(("---", *["---:"] * 5))
-    for exports, spread in ((1, 0), (100, 0), (100, 600), (1000, 0), (1000, 600), (10_000, 0)):
+    for exports, spread in ((1, 0), (100, 0), (100, 600), (1000, 0), (1000, 600)):
         random.seed(SEED)
         starts = [spread * number / exports for number in range(exports)]
         running = [Export(start, 3 * DAY) for start in starts]

@@ -28,7 +28,8 @@ class Agenda:
         # One for each level and scale of delays. What no longer agrees with _entries is passed over
         # when it comes up.
         self._heaps: dict[_Slot, list[tuple[float, str]]] = {}
-        self._size = 0
+        #: How much was put into them since they held nothing that is passed over.
+        self._pushes = 0
 
     @classmethod
     def level_of(cls, most: int, size: int) -> int:
@@ -48,9 +49,9 @@ class Agenda:
             return
         self._entries[key] = (due, slot)
         self._push(key, due, slot)
-        if self._size > 2 * len(self._entries) + 64:
+        if self._pushes > 2 * len(self._entries):
             self._heaps.clear()
-            self._size = 0
+            self._pushes = 0
             for each, (own_due, own_slot) in self._entries.items():
                 self._push(each, own_due, own_slot)
 
@@ -95,11 +96,10 @@ class Agenda:
 
     def _push(self, key: str, due: float, slot: "_Slot") -> None:
         heappush(self._heaps.setdefault(slot, []), (due, key))
-        self._size += 1
+        self._pushes += 1
 
     def _pop(self, slot: "_Slot") -> str:
         _, key = heappop(self._heaps[slot])
-        self._size -= 1
         del self._entries[key]
         return key
 
@@ -110,7 +110,6 @@ class Agenda:
             if self._entries.get(key) == (due, slot):
                 return due
             heappop(heap)
-            self._size -= 1
         return math.inf
 
 

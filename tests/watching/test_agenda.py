@@ -36,7 +36,11 @@ def test_what_was_put_last_counts() -> None:
     agenda.put("b", 5)
     agenda.put("b", 2)
     agenda.put("c", 3)
+    agenda.put("d", 4)
+    agenda.put("d", 4)
+    assert agenda.due("d") == 4
     agenda.drop("c")
+    agenda.drop("d")
     agenda.drop("unknown")
 
     assert agenda.next_due() == 2
@@ -80,6 +84,26 @@ def test_an_agenda_gives_each_key_once_in_the_order_of_its_latest_due_time(
     assert agenda.take(now=30, most=100) == sorted(expected, key=lambda key: (expected[key], key))
 
 
+def test_what_is_put_once_stays_while_others_come_and_go() -> None:
+    agenda = Agenda()
+    agenda.put("once", due=7)
+    for due in range(1000):
+        agenda.put("often", due)
+        agenda.put("dropped", due)
+        agenda.drop("dropped")
+        assert (agenda.due("once"), agenda.due("often")) == (7, due)
+
+    assert agenda.take(now=1000, most=100) == ["once", "often"]
+
+
+def test_an_agenda_of_many_keys_is_filled_in_no_time() -> None:
+    agenda = Agenda()
+    for number in range(30_000):
+        agenda.put(str(number), due=number)
+
+    assert agenda.take(now=0, most=1) == ["0"]
+
+
 # Lateness
 
 
@@ -110,6 +134,15 @@ def test_what_has_no_delay_comes_first_once_it_is_due_and_last_before() -> None:
     agenda.put("later", due=109, delay=10)
 
     assert agenda.take(now=100, most=4) == ["new", "late", "later", "a last poll"]
+
+
+@pytest.mark.parametrize(("delay", "other"), [(10, 300), (300, 10), (0.02, 0.2), (10, 13)])
+def test_lateness_is_told_apart_to_a_fifth(delay: float, other: float) -> None:
+    agenda = Agenda()
+    agenda.put("late", due=-delay, delay=delay)
+    agenda.put("later", due=-1.2 * other, delay=other)
+
+    assert agenda.take(now=0, most=1) == ["later"]
 
 
 def test_delays_that_are_about_the_same_do_not_part_what_was_due_before() -> None:
