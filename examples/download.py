@@ -12,6 +12,7 @@ import argparse
 import logging
 import sys
 from contextlib import nullcontext
+from importlib.util import find_spec
 from typing import Any
 
 import anyio
@@ -56,6 +57,11 @@ def run() -> int:
     if arguments.export_id and arguments.region is None:
         parser.error("an emulator has no exports of yours: give a --region")
 
+    if find_spec("httpx2") is None:
+        # Before an export is started that could not be downloaded.
+        print("It needs the extra: pip install 'aiodiscovery[download]'", file=sys.stderr)
+        return 1
+
     logging.basicConfig(format="%(message)s", stream=sys.stdout)
     logging.getLogger("aiodiscovery").setLevel(logging.INFO)
     size = 5_000_000
@@ -69,7 +75,7 @@ def run() -> int:
             emulator.inject_expired_url()
             emulator.inject_broken_download(size // 3)
             # Exports of seconds are polled more often than those of minutes and hours.
-            delays = {"min_delay": 0.25, "max_delay": 1.0}
+            delays = {"min_delay": 0.25, "max_delay": 1.0, "max_rate": None}
             job = (emulator.client_kwargs, None, arguments.to, delays)
         try:
             anyio.run(main, *job, backend=arguments.backend)

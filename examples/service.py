@@ -8,12 +8,16 @@ It needs ``pip install 'aiodiscovery[examples]'`` and answers
     POST /exports               202 with the id of the export that it started; takes a JSON object
                                 with an agent_id, or no body
     GET /exports/{id}           200 with the export once it has ended, SUCCEEDED or FAILED
-        ?timeout=60             504 if it has not by then
+        ?timeout=60             504 if it has not by then; an hour at most
         ?include_download_url=true
     GET /exports/{id}/events    its changes as server-sent events, until it has ended
 
 However many clients wait, for whatever exports, the service calls AWS as often as for one. A client
-that goes away costs no more calls.
+that goes away costs no more calls. For an id that AWS does not know the answer is 404, within
+seconds.
+
+A stream of events ends with an event "end", which says why, so that a browser's EventSource can
+close. Until then something comes every 15 seconds, so that no proxy takes the stream for dead.
 """
 
 import argparse
@@ -21,6 +25,7 @@ import json
 import signal
 import socket
 import sys
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager, nullcontext, suppress
 from datetime import datetime
@@ -39,14 +44,54 @@ import aiodiscovery
 from aiodiscovery.emulator import Emulator
 
 if TYPE_CHECKING:
-    from anyio.abc import TaskStatus
+    from anyio.abc import TaskGroup, TaskStatus
+    from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
     from starlette.requests import Request
     from starlette.types import Receive, Scope, Send
     from types_aiobotocore_discovery.client import ApplicationDiscoveryServiceClient
     from types_aiobotocore_discovery.type_defs import ExportInfoTypeDef
 
 
+# What strangers may ask
+
+#: How large the body of a request may be, in bytes.
+MOST_BODY = 10_000
+#: How many exports are being started at the same time.
+MOST_STARTS = 2
+#: How many connections there may be; more are answered with 503.
+MOST_CONNECTIONS = 1_000
+#: How long a client may wait, in seconds. It can ask again.
+LONGEST_WAIT = 3_600.0
+#: How often something is sent on a stream of events, in seconds.
+HEARTBEAT = 15.0
+
+#: For how many seconds AWS may not know an export that was started here, and how often to look.
+UNKNOWN_YET, LOOK_AGAIN = 60.0, 1.0
+
+
 # What all requests share
+
+
+class Starts:
+    """The exports that were started here a moment ago, which AWS may not know yet."""
+
+    def __init__(self) -> None:
+        self.limiter = anyio.CapacityLimiter(MOST_STARTS)
+        self._times: dict[str, float] = {}
+
+    def add(self, export_id: str) -> None:
+        """Note that an export was started."""
+        self._forget_old()
+        self._times[export_id] = time.monotonic()
+
+    def __contains__(self, export_id: str) -> bool:
+        self._forget_old()
+        return export_id in self._times
+
+    def _forget_old(self) -> None:
+        now = time.monotonic()
+        while self._times and now - next(iter(self._times.values())) > UNKNOWN_YET:
+            del self._times[next(iter(self._times))]
 
 
 class State(TypedDict):
@@ -54,6 +99,7 @@ class State(TypedDict):
 
     client: "ApplicationDiscoveryServiceClient"
     watcher: aiodiscovery.ExportWatcher
+    starts: Starts
     #: Set when the server begins to stop.
     stopping: anyio.Event
 
@@ -68,7 +114,7 @@ def create_app(client_kwargs: Any, **watcher_options: Any) -> Starlette:
         ):
             watcher = aiodiscovery.ExportWatcher(client, **watcher_options)
             await tasks.start(keep_open, watcher, stopping)
-            yield {"client": client, "watcher": watcher, "stopping": stopping}
+            yield {"client": client, "watcher": watcher, "starts": Starts(), "stopping": stopping}
             stopping.set()
 
     routes = [
@@ -104,64 +150,122 @@ class Server(uvicorn.Server):
 
 
 async def start_export(request: "Request") -> Response:
-    client: ApplicationDiscoveryServiceClient = request.state.client
+    starts: Starts = request.state.starts
     try:
-        options = parse_options(await request.body())
+        options = parse_options(await read_body(request))
     except ValueError as error:
         return error_response(400, str(error))
     try:
-        export_id = (await client.start_export_task(**options))["exportId"]
-    except ClientError as error:
-        code = error.response.get("Error", {}).get("Code", "")
-        return error_response(400 if code.startswith("InvalidParameter") else 502, str(error))
-    except BotoCoreError as error:
-        return error_response(502, f"the service cannot be called: {type(error).__name__}")
-    return JSONResponse(
-        {"exportId": export_id}, 202, headers={"Location": f"/exports/{quote(export_id)}"}
-    )
+        starts.limiter.acquire_nowait()
+    except anyio.WouldBlock:
+        return error_response(429, "other exports are being started: try again", retry_after=5)
+    try:
+        # It is sent once: a second request could start a second export.
+        export_id = await aiodiscovery.start_export(request.state.client, **options)
+    except aiodiscovery.ExportAlreadyPresentError as error:
+        export_id = error.export_id
+    except (BotoCoreError, ClientError, ValueError) as error:
+        return start_error_response(error)
+    finally:
+        starts.limiter.release()
+    starts.add(export_id)
+    location = f"/exports/{quote(export_id, safe='')}"
+    return JSONResponse({"exportId": export_id}, 202, headers={"Location": location})
+
+
+def start_error_response(error: Exception) -> Response:
+    match error:
+        case aiodiscovery.ExportLimitReachedError():
+            message = "as many exports run as AWS allows: try again when one has ended"
+            return error_response(429, message, retry_after=60)
+        case ClientError():
+            code = str(error.response.get("Error", {}).get("Code"))
+            return error_response(400 if code.startswith("InvalidParameter") else 502, str(error))
+        case ValueError():
+            return error_response(400, str(error))
+    return error_response(502, f"AWS cannot be called: {type(error).__name__}")
+
+
+async def read_body(request: "Request") -> bytes:
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MOST_BODY:
+            raise ValueError(f"the body may have {MOST_BODY:,} bytes")
+    return body
 
 
 def parse_options(body: bytes) -> Any:
-    """Make the parameters of StartExportTask of what the client sent."""
-    match json.loads(body or b"{}"):
-        case {"agent_id": str(agent_id)}:
-            return {"filters": [{"name": "agentIds", "values": [agent_id], "condition": "EQUALS"}]}
-        case dict(options) if not options:
+    """Make the options of a start of what the client sent."""
+    try:
+        options = json.loads(body or b"{}")
+    except (ValueError, RecursionError):
+        options = None
+    match options:
+        case {"agent_id": str(agent_id)} if len(options) == 1:
+            return {"agent_id": agent_id}
+        case dict() if not options:
             return {}
     raise ValueError('the body may be JSON such as {"agent_id": "..."}, or nothing')
 
 
 async def wait_for_export(request: "Request") -> Response:
+    if request.method == "HEAD":
+        return Response(status_code=405)
     async with cancelled_when_client_goes(request.receive):
         return await export_response(request)
     return Response()  # for nobody: the client has gone
 
 
 async def export_response(request: "Request") -> Response:
-    watcher: aiodiscovery.ExportWatcher = request.state.watcher
     export_id = request.path_params["export_id"]
-    timeout = request.query_params.get("timeout")
     try:
-        infos = await watcher.wait_all(
-            [export_id], None if timeout is None else float(timeout), raise_on_failure=False
-        )
+        timeout = parse_timeout(request.query_params.get("timeout"))
+        info = await wait(request.state.watcher, request.state.starts, export_id, timeout)
     except ValueError as error:
         return error_response(400, str(error))
     except aiodiscovery.WatchError as error:
-        return watch_error_response(error)
+        status, message = explain(error)
+        return error_response(status, message)
     with_url = request.query_params.get("include_download_url") == "true"
-    return JSONResponse(to_json(infos[export_id], with_url=with_url))
+    return JSONResponse(to_json(info, with_url=with_url))
+
+
+async def wait(
+    watcher: aiodiscovery.ExportWatcher, starts: Starts, export_id: str, seconds: float
+) -> "ExportInfoTypeDef":
+    deadline = anyio.current_time() + seconds
+    while True:
+        left = max(0.0, deadline - anyio.current_time())
+        try:
+            infos = await watcher.wait_all([export_id], left, raise_on_failure=False)
+        except aiodiscovery.ExportNotFoundError:
+            if export_id not in starts:
+                raise
+            await anyio.sleep(LOOK_AGAIN)
+        else:
+            return infos[export_id]
+
+
+def parse_timeout(text: str | None) -> float:
+    timeout = LONGEST_WAIT if text is None else float(text)
+    if not 0 <= timeout <= LONGEST_WAIT:
+        raise ValueError(f"timeout must be from 0 to {LONGEST_WAIT:g} seconds")
+    return timeout
 
 
 async def stream_events(request: "Request") -> Response:
-    watcher: aiodiscovery.ExportWatcher = request.state.watcher
+    if request.method == "HEAD":
+        return Response(status_code=405)
+    state, export_id = request.state, request.path_params["export_id"]
     try:
-        updates = watcher.updates([request.path_params["export_id"]])
+        state.watcher.updates([export_id])
     except ValueError as error:
         return error_response(400, str(error))
     except aiodiscovery.WatchError as error:
-        return watch_error_response(error)
-    return EventStream(updates)
+        status, message = explain(error)
+        return error_response(status, message)
+    return EventStream(state.watcher, state.starts, export_id)
 
 
 class EventStream(StreamingResponse):
@@ -169,30 +273,63 @@ class EventStream(StreamingResponse):
 
     media_type = "text/event-stream"
 
-    def __init__(self, updates: AsyncGenerator[aiodiscovery.ExportUpdate]) -> None:
-        super().__init__(format_events(updates), headers={"Cache-Control": "no-store"})
-        self._updates = updates
+    def __init__(self, watcher: aiodiscovery.ExportWatcher, starts: Starts, export_id: str) -> None:
+        super().__init__((), headers={"Cache-Control": "no-store"})
+        self._watcher, self._starts, self._export_id = watcher, starts, export_id
 
     async def __call__(self, scope: "Scope", receive: "Receive", send: "Send") -> None:
         """Send the events."""
-        async with cancelled_when_client_goes(receive), aclosing(self._updates):
+        events, received = anyio.create_memory_object_stream[str]()
+        self.body_iterator = with_heartbeats(received)
+        async with events, received, cancelled_when_client_goes(receive) as tasks:
+            tasks.start_soon(self._produce, events)
             await self.stream_response(send)
 
+    async def _produce(self, events: "MemoryObjectSendStream[str]") -> None:
+        """Make the events, the last of which says why there are no more."""
+        try:
+            with anyio.fail_after(LONGEST_WAIT):
+                last = {"exportStatus": await self._watch(events)}
+        except aiodiscovery.WatchError as error:
+            last = {"error": explain(error)[1]}
+        except TimeoutError:
+            last = {"error": "you have waited for long: connect again to go on"}
+        await events.send(format_event("end", last))
+        events.close()
 
-async def format_events(
-    updates: AsyncGenerator[aiodiscovery.ExportUpdate],
-) -> AsyncGenerator[str]:
-    try:
-        async for update in updates:
-            data = {"previousStatus": update.previous_status, **to_json(update.info)}
-            yield format_event("status", data)
-    except aiodiscovery.WatchError as error:
-        yield format_event("error", {"error": str(error)})
+    async def _watch(self, events: "MemoryObjectSendStream[str]") -> str:
+        """Make an event of each change, and return the status in the end."""
+        while True:
+            status = ""
+            try:
+                async with aclosing(self._watcher.updates([self._export_id])) as updates:
+                    async for update in updates:
+                        status = update.status
+                        data = {"previousStatus": update.previous_status, **to_json(update.info)}
+                        await events.send(format_event("status", data))
+            except aiodiscovery.ExportNotFoundError:
+                if self._export_id not in self._starts:
+                    raise
+                await anyio.sleep(LOOK_AGAIN)
+            else:
+                return status
+
+
+async def with_heartbeats(events: "MemoryObjectReceiveStream[str]") -> AsyncGenerator[str]:
+    """Hand events on, and comments, which clients ignore, while there are none."""
+    while True:
+        event = ": nothing new\n\n"
+        try:
+            with anyio.move_on_after(HEARTBEAT):
+                event = await events.receive()
+        except anyio.EndOfStream:
+            return
+        yield event
 
 
 @asynccontextmanager
-async def cancelled_when_client_goes(receive: "Receive") -> AsyncGenerator[None]:
-    """Cancel the block when its client disconnects.
+async def cancelled_when_client_goes(receive: "Receive") -> AsyncGenerator["TaskGroup"]:
+    """Cancel the block when its client disconnects, and what was started in its task group.
 
     Starlette does so by itself for streams alone, and not with every version of ASGI.
 
@@ -206,7 +343,7 @@ async def cancelled_when_client_goes(receive: "Receive") -> AsyncGenerator[None]
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(cancel_when_client_goes)
-        yield
+        yield tasks
         tasks.cancel_scope.cancel()
 
 
@@ -226,32 +363,33 @@ def format_event(event: str, data: Mapping[str, Any]) -> str:
     return f"event: {event}\ndata: {json.dumps(data)}\n\n"
 
 
-def watch_error_response(error: aiodiscovery.WatchError) -> Response:
+def explain(error: aiodiscovery.WatchError) -> tuple[int, str]:
+    """Return the status of an answer and what to tell a user: the exceptions speak to programs."""
     match error:
         case aiodiscovery.ExportNotFoundError():
-            status = 404
+            return 404, f"AWS does not know {', '.join(error.export_ids)}"
         case aiodiscovery.ExportTimeoutError():
-            status = 504
+            return 504, f"{', '.join(error.pending)} has not ended yet: ask again to go on waiting"
         case aiodiscovery.WatcherClosedError():
-            status = 503
-        case _:
-            status = 502
-    return error_response(status, str(error))
+            return 503, "this server is being stopped: ask again in a moment"
+    return 502, str(error)
 
 
-def error_response(status: int, message: str) -> Response:
-    return JSONResponse({"error": message}, status)
+def error_response(status: int, message: str, retry_after: int | None = None) -> Response:
+    headers = None if retry_after is None else {"Retry-After": str(retry_after)}
+    return JSONResponse({"error": message}, status, headers=headers)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="Start exports and wait for them, over HTTP.")
-    add = partial(parser.add_argument, metavar="SECONDS", type=float)
+    add = partial(parser.add_argument, type=float)
     parser.add_argument("--region", help="use AWS in this region, not an emulator")
     parser.add_argument("--host", default="127.0.0.1", help="where to listen (127.0.0.1)")
     parser.add_argument("--port", type=int, default=8000, help="0 takes a free one (8000)")
-    add("--min-delay", default=2.0, help="between two looks at an export, at least (2)")
-    add("--max-delay", default=30.0, help="and at most (30)")
-    add("--not-found-timeout", default=60.0, help="when an unknown export counts as final (60)")
+    add("--min-delay", metavar="SECONDS", help="between two looks at an export, at least (10)")
+    add("--max-delay", metavar="SECONDS", help="and at most (300)")
+    add("--max-rate", metavar="CALLS", help="how often a second AWS is called, at most (1)")
+    add("--not-found-timeout", metavar="SECONDS", help="when an unknown export is final (1)")
     options = parser.parse_args()
 
     # Ends the process like Ctrl-C, so that the emulator is stopped too.
@@ -261,16 +399,29 @@ def main() -> int:
         socket.create_server((options.host, options.port)) as listener,
         suppress(KeyboardInterrupt),  # uvicorn has stopped, and raises the signal once more
     ):
-        app = create_app(
-            {"region_name": options.region} if emulator is None else emulator.client_kwargs,
-            min_delay=options.min_delay,
-            max_delay=options.max_delay,
-            not_found_timeout=options.not_found_timeout,
-        )
+        if emulator is None:
+            client_kwargs: Any = {"region_name": options.region}
+            watcher_options: dict[str, Any] = {}
+        else:
+            client_kwargs = emulator.client_kwargs
+            # Its exports take seconds, and it can be asked often.
+            watcher_options = {"min_delay": 0.25, "max_delay": 1.0, "max_rate": None}
+        # Soon: what was started here is waited for all the same.
+        watcher_options["not_found_timeout"] = 1.0
+        for name in ("min_delay", "max_delay", "max_rate", "not_found_timeout"):
+            if getattr(options, name) is not None:
+                watcher_options[name] = getattr(options, name)
+        app = create_app(client_kwargs, **watcher_options)
         url = f"http://{options.host}:{listener.getsockname()[1]}"
         print(f"Listening at {url}\n  curl -X POST {url}/exports\nStop with Ctrl-C.", flush=True)
         # The grace is for clients that do not read what they are sent.
-        config = uvicorn.Config(app, log_level="warning", ws="none", timeout_graceful_shutdown=5)
+        config = uvicorn.Config(
+            app,
+            log_level="warning",
+            ws="none",
+            limit_concurrency=MOST_CONNECTIONS,
+            timeout_graceful_shutdown=5,
+        )
         Server(config).run([listener])
     return 0
 

@@ -14,6 +14,7 @@ from contextlib import aclosing, nullcontext
 from typing import Any
 
 import anyio
+from botocore.exceptions import BotoCoreError, ClientError
 
 import aiodiscovery
 from aiodiscovery.emulator import Emulator
@@ -34,7 +35,7 @@ async def main(client_kwargs: Any, export_ids: list[str], count: int, delays: An
     """Start exports if there are no ids, watch them, and return how many FAILED."""
     async with aiodiscovery.create_client(**client_kwargs) as client:
         if not export_ids:
-            export_ids = [(await client.start_export_task())["exportId"] for _ in range(count)]
+            export_ids = [await aiodiscovery.start_export(client) for _ in range(count)]
             print(f"Started {count} exports." if count > 1 else "Started an export.")
         async with aiodiscovery.ExportWatcher(client, **delays) as watcher:
             return await watch(watcher, export_ids)
@@ -73,10 +74,13 @@ def run() -> int:
             for duration, message in PLANS:
                 emulator.plan_export(duration=duration, fail_with=message)
             # Exports of seconds are polled more often than those of minutes and hours.
-            delays = {"min_delay": 0.25, "max_delay": 1.0}
+            delays = {"min_delay": 0.25, "max_delay": 1.0, "max_rate": None}
             job = (emulator.client_kwargs, [], len(PLANS), delays)
         try:
             failed = anyio.run(main, *job, backend=arguments.backend)
+        except (BotoCoreError, ClientError) as error:
+            print(f"They were not started: {error}", file=sys.stderr)
+            return 1
         except aiodiscovery.WatchError as error:
             print(f"Not all were watched to their ends: {error}", file=sys.stderr)
             return 1

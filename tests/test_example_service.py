@@ -74,11 +74,13 @@ def stop(process: "subprocess.Popen[str]", number: int = signal.SIGTERM) -> None
 
 
 @contextmanager
-def running_service(*options: str, **environment: str) -> Iterator[Service]:
+def running_service(
+    *options: str, program: Path = SERVICE, **environment: str
+) -> Iterator[Service]:
     if sys.platform == "win32":
         pytest.skip("there are no signals to stop it with")
     process = subprocess.Popen(
-        [sys.executable, "-W", "error", str(SERVICE), "--port", "0", *options],
+        [sys.executable, "-W", "error", str(program), "--port", "0", *options],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -101,13 +103,14 @@ def running_service(*options: str, **environment: str) -> Iterator[Service]:
 
 
 @contextmanager
-def service_of(emulator: Emulator, **options: float) -> Iterator[Service]:
+def service_of(emulator: Emulator, program: Path = SERVICE, **options: float) -> Iterator[Service]:
     """Run the service as for AWS, with the emulator in the place of AWS."""
-    options = {"min_delay": 0.05, "max_delay": 0.2, **options}
+    options = {"min_delay": 0.05, "max_delay": 0.2, "max_rate": 1000, **options}
     arguments = [f"--{name.replace('_', '-')}={value}" for name, value in options.items()]
     with running_service(
         "--region=us-west-2",
         *arguments,
+        program=program,
         AWS_ENDPOINT_URL=emulator.endpoint_url,
         AWS_ACCESS_KEY_ID="emulator",
         AWS_SECRET_ACCESS_KEY="emulator",
@@ -162,6 +165,9 @@ def eventually(condition: Callable[[], bool]) -> None:
 def next_event(stream: http.client.HTTPResponse) -> tuple[str, Any] | None:
     """Read one server-sent event; None at the end of the stream."""
     event = stream.readline().decode()
+    while event.startswith(":"):
+        stream.readline()
+        event = stream.readline().decode()
     if not event:
         return None
     data, blank = stream.readline().decode(), stream.readline()
@@ -213,7 +219,13 @@ def test_a_start_takes_an_agent(emulator: Emulator, service: Service) -> None:
     }
 
 
-@pytest.mark.parametrize("body", ["no JSON", "\xff", "[]", "null", '{"agent_id": 1}', '{"id": ""}'])
+@pytest.mark.parametrize(
+    "body",
+    [
+        *("no JSON", "\xff", "[]", "null", '{"agent_id": 1}', '{"id": ""}', '{"agent_id": " "}'),
+        *("[" * 9_000, '{"agent_id": "a", "more": 1}', '"' + "x" * 20_000 + '"'),
+    ],
+)
 def test_a_start_with_a_body_that_makes_no_sense_starts_nothing(
     emulator: Emulator, service: Service, body: str
 ) -> None:
@@ -266,8 +278,8 @@ def test_an_unknown_export_is_not_found(service: Service) -> None:
         event, end = next_event(stream), next_event(stream)
 
     assert answer.status == 404
-    assert "export-unknown" in answer.body["error"]
-    assert event == ("error", answer.body)
+    assert answer.body == {"error": "AWS does not know export-unknown"}
+    assert event == ("end", answer.body)
     assert end is None
 
 
@@ -281,7 +293,11 @@ def test_a_wait_gives_up_after_its_timeout(emulator: Emulator, service: Service)
 
 
 @pytest.mark.parametrize(
-    "path", ["%20", "%20/events", "x?timeout=x", "x?timeout=nan", "x?timeout=-1"]
+    "path",
+    [
+        *("%20", "%20/events", "x?timeout=x", "x?timeout=nan", "x?timeout=-1"),
+        *("x?timeout=inf", "x?timeout=3601", "x" * 201),
+    ],
 )
 def test_an_id_or_a_timeout_that_is_none_is_refused(
     emulator: Emulator, service: Service, path: str
@@ -309,11 +325,12 @@ def test_events_come_as_they_happen_and_end_with_the_export(
     with service.open(f"/exports/{export_id}/events") as stream:
         first = next_event(stream)
         emulator.finish_export(export_id)
-        second, end = next_event(stream), next_event(stream)
+        second, last, end = next_event(stream), next_event(stream), next_event(stream)
 
     assert stream.headers["Content-Type"].startswith("text/event-stream")
     assert first is not None
     assert second is not None
+    assert last == ("end", {"exportStatus": "SUCCEEDED"})
     assert end is None
     assert [first[0], second[0]] == ["status", "status"]
     assert [(each[1]["previousStatus"], each[1]["exportStatus"]) for each in (first, second)] == [
@@ -390,5 +407,77 @@ def test_it_stops_cleanly_and_ends_the_waits_and_streams_that_are_open(
         assert answer.result(PATIENCE).status == 503
         assert first is not None
         assert first[0] == "status"
-        assert next_event(stream) == ("error", answer.result(PATIENCE).body)
+        assert next_event(stream) == ("end", answer.result(PATIENCE).body)
+        assert "this server is being stopped" in answer.result(PATIENCE).body["error"]
         assert next_event(stream) is None
+
+
+def test_an_export_that_was_just_started_is_awaited_although_it_cannot_be_seen_yet() -> None:
+    with (
+        Emulator(exports=0, export_duration=0, visibility_delay=0.5) as emulator,
+        service_of(emulator, not_found_timeout=0.05) as service,
+    ):
+        started = service.ask("/exports", method="POST").body["exportId"]
+        with service.open(f"/exports/{started}/events") as stream:
+            event = next_event(stream)
+
+        assert event is not None
+        assert event[1]["exportStatus"] == "SUCCEEDED"
+        assert service.ask(f"/exports/{started}").body["exportId"] == started
+
+
+def test_a_start_is_sent_once(emulator: Emulator, service: Service) -> None:
+    emulator.inject_server_error(calls=None, operation="StartExportTask")
+
+    assert service.ask("/exports", method="POST").status == 502
+
+    assert len(emulator.requests) == 1
+
+
+def test_more_exports_than_aws_allows_are_refused_for_now(
+    emulator: Emulator, service: Service
+) -> None:
+    message = (
+        "You have reached limit of maximum allowed concurrent exports. Please wait for current "
+        "export tasks to finish before starting another."
+    )
+    emulator.inject_error("OperationNotPermittedException", message, operation="StartExportTask")
+
+    with service.open("/exports", method="POST") as response:
+        assert response.status == 429
+        assert response.headers["Retry-After"] == "60"
+
+
+def test_a_few_exports_are_started_at_a_time(emulator: Emulator, service: Service) -> None:
+    emulator.inject_latency(0.5, calls=None, operation="StartExportTask")
+    with ThreadPoolExecutor(6) as threads:
+        answers = list(
+            threads.map(lambda _: service.ask("/exports", method="POST").status, range(6))
+        )
+
+    assert set(answers) == {202, 429}
+    emulator.clear_faults()
+    assert service.ask("/exports", method="POST").status == 202
+
+
+@pytest.mark.parametrize("path", ["", "/events"])
+def test_only_what_can_be_answered_at_once_has_a_head(
+    emulator: Emulator, service: Service, path: str
+) -> None:
+    with service.open(f"/exports/{emulator.add_export()}{path}", method="HEAD") as response:
+        assert response.status == 405
+
+
+def test_a_stream_says_that_it_is_alive_while_nothing_happens(tmp_path: Path) -> None:
+    fast = tmp_path / "fast_service.py"
+    fast.write_text(
+        f"import sys\nsys.path.insert(0, {str(SERVICE.parent)!r})\n"
+        "import service\nservice.HEARTBEAT = 0.05\nsys.exit(service.main())\n"
+    )
+    with (
+        Emulator(exports=0, export_duration=None) as emulator,
+        service_of(emulator, program=fast) as service,
+        service.open(f"/exports/{emulator.add_export()}/events") as stream,
+    ):
+        assert next_event(stream) is not None
+        assert [stream.readline() for _ in range(4)] == [b": nothing new\n", b"\n"] * 2

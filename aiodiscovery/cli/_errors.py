@@ -211,6 +211,8 @@ def _explain_timeout(error: ExportTimeoutError, settings: Settings) -> str:
     text = f"{listed(pending)} {verb} not ended in time"
     if error.ended:
         text += f", {len(error.ended)} {'has' if len(error.ended) == 1 else 'have'}"
+    if error.trouble:
+        text += f"; {error.trouble}"
     again = pending if len(pending) <= _NAMED_IDS else ()
     return f"{text}. To wait longer: {settings.command('watch', *again)}"
 

@@ -7,7 +7,6 @@ import select
 import signal
 import subprocess
 import sys
-from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
@@ -58,12 +57,12 @@ def json_lines(output: str) -> list[dict[str, Any]]:
     return values
 
 
-def _control(terminal: int) -> None:
-    """Make a terminal the one that controls this process."""
-    import fcntl  # noqa: PLC0415  # not on Windows
-    import termios  # noqa: PLC0415
-
-    fcntl.ioctl(terminal, termios.TIOCSCTTY, 0)
+#: Makes stdout the terminal that controls the process, and then becomes the command.
+WITH_TERMINAL = (
+    *(sys.executable, "-I", "-S", "-c"),
+    "import fcntl, os, sys, termios; fcntl.ioctl(1, termios.TIOCSCTTY, 0); "
+    "os.execv(sys.argv[1], sys.argv[1:])",
+)
 
 
 class Running:
@@ -103,14 +102,13 @@ class Running:
             self._out, out = os.pipe()
             self._err, err = os.pipe()
         self.process = subprocess.Popen(
-            [*COMMAND, *self._arguments],
+            [*(WITH_TERMINAL if self._terminal else ()), *COMMAND, *self._arguments],
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=err,
             env=self._env,
             # With a terminal of its own, so that what is typed there reaches it.
             start_new_session=self._terminal,
-            preexec_fn=partial(_control, out) if self._terminal else None,
         )
         for descriptor in {out, err}:
             os.close(descriptor)
@@ -150,7 +148,7 @@ class Running:
 
     def screen(self) -> list[str]:
         """What stands on the terminal, line by line, without blanks at the ends."""
-        import pyte  # type: ignore[import-untyped]  # noqa: PLC0415  # seldom needed
+        import pyte  # noqa: PLC0415  # seldom needed
 
         screen = pyte.Screen(self._columns, LINES)
         pyte.ByteStream(screen).feed(self._output[self._out])
