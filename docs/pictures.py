@@ -1,4 +1,4 @@
-"""Make the pictures of the README: the real views, at work on exports of the emulator.
+"""Make the pictures of the command: the real views, at work on exports of the emulator.
 
     python docs/pictures.py [FOLDER]    # writes watch.svg and download.svg to docs, or there
 
@@ -23,13 +23,14 @@ import aiodiscovery
 from aiodiscovery.cli import _actions
 from aiodiscovery.cli._run import Work
 from aiodiscovery.cli._settings import Delays, Settings
-from aiodiscovery.cli._views import TerminalView
+from aiodiscovery.cli._terminal import TerminalView
 from aiodiscovery.emulator import Emulator
 
 if TYPE_CHECKING:
     from types_aiobotocore_discovery.type_defs import ExportInfoTypeDef
 
-WIDTH = 100
+#: What a terminal has if nobody makes it wider.
+WIDTH = 80
 #: When the picture of `watch` is taken.
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC).timestamp()
 #: How many seconds before that each export began and ended, and the message with which it failed.
@@ -143,7 +144,7 @@ async def at_work(
         aiodiscovery.create_client(**emulator.client_kwargs) as client,
         anyio.create_task_group() as tasks,
     ):
-        tasks.start_soon(action, Work(Settings(), view, client, emulator.client_kwargs))
+        tasks.start_soon(action, Work(Settings(local=True), view, client, emulator.client_kwargs))
         yield
         tasks.cancel_scope.cancel()
 

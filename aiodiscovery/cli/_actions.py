@@ -43,7 +43,7 @@ async def watch(
     export_ids: Sequence[str] | None,
     timeout: float | None,  # noqa: ASYNC109  # a last poll precedes it
     delays: Delays,
-    directory: Path | None,
+    directory: Path | None = None,
 ) -> int:
     """Watch exports until they have ended; without ids, those that are in progress.
 

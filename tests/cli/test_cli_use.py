@@ -321,18 +321,17 @@ def test_emulate_runs_an_emulator_until_a_signal() -> None:
     assert emulate.stdout.endswith("Stopped.\n")
 
 
-def test_the_pictures_of_the_readme_show_the_command_as_it_is(tmp_path: Path) -> None:
+def test_the_pictures_of_the_command_show_it_as_it_is(tmp_path: Path) -> None:
     subprocess.run(
         [sys.executable, "-W", "error", str(ROOT / "docs" / "pictures.py"), str(tmp_path)],
         check=True,
         timeout=60,
     )
 
-    referred = re.findall(r"!\[[^]]+\]\((.+?)\)", (ROOT / "README.md").read_text(encoding="utf-8"))
-    assert referred == ["docs/watch.svg", "docs/download.svg"]
-    for path in referred:
-        picture = ROOT / path
-        assert texts(picture) == texts(tmp_path / picture.name)
+    for picture in ROOT.glob("docs/*.svg"):
+        if (tmp_path / picture.name).exists():
+            assert texts(picture) == texts(tmp_path / picture.name)
+    assert {path.name for path in tmp_path.iterdir()} == {"download.svg", "watch.svg"}
 
 
 def texts(picture: Path) -> list[str]:
