@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tables.archives import (
+from support.export_archives import (
     ACCOUNT,
     AGENT,
     HEADERS,

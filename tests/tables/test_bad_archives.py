@@ -8,7 +8,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from tables.archives import ACCOUNT, AGENT, HEADERS, agent_archive, csv_bytes, write_zip
+from support.export_archives import ACCOUNT, AGENT, HEADERS, agent_archive, csv_bytes, write_zip
 
 pa = pytest.importorskip("pyarrow")
 

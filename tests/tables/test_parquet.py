@@ -11,7 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tables.archives import ACCOUNT, AGENT, HEADERS, RESULTS, agent_archive, csv_bytes, write_zip
+from support.export_archives import (
+    ACCOUNT,
+    AGENT,
+    HEADERS,
+    RESULTS,
+    agent_archive,
+    csv_bytes,
+    write_zip,
+)
 
 pa = pytest.importorskip("pyarrow")
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from tables.archives import HEADERS, Style, agent_archive, csv_bytes, time_text, write_zip
+from support.export_archives import HEADERS, Style, agent_archive, csv_bytes, time_text, write_zip
 
 pa = pytest.importorskip("pyarrow")
 

@@ -1,6 +1,5 @@
 """Archives as exports have them, with whatever may be odd about them."""
 
-import csv
 import io
 import json
 import zipfile
@@ -126,18 +125,17 @@ def csv_bytes(
     header: Sequence[str], rows: Sequence[Sequence[object]], style: Style = Style()
 ) -> bytes:
     """Write a CSV file. None is an empty cell."""
-    text = io.StringIO(newline="")
-    writer = csv.writer(
-        text,
-        lineterminator=style.newline,
-        quoting=csv.QUOTE_ALL if style.quote_all else csv.QUOTE_MINIMAL,
-    )
-    writer.writerow(header)
-    writer.writerows(rows)
-    data = text.getvalue().encode()
-    if not style.ends_with_newline:
-        data = data.removesuffix(style.newline.encode())
-    return (b"\xef\xbb\xbf" if style.bom else b"") + data
+    lines = [",".join(_cell(value, style) for value in row) for row in (header, *rows)]
+    text = style.newline.join(lines) + (style.newline if style.ends_with_newline else "")
+    return (b"\xef\xbb\xbf" if style.bom else b"") + text.encode()
+
+
+def _cell(value: object, style: Style) -> str:
+    # The csv module of Python 3.11 leaves a CR alone unquoted.
+    text = "" if value is None else str(value)
+    if style.quote_all or any(each in text for each in ',"\r\n'):
+        return '"' + text.replace('"', '""') + '"'
+    return text
 
 
 class _Unseekable(io.RawIOBase):
