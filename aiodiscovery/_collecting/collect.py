@@ -150,8 +150,9 @@ async def collect_exports(
             async with ExportWatcher(
                 client,
                 min_delay=min_delay,
-                # Looks cost little, since one is for all; late ones cost a place.
-                max_delay=min(max_delay, 2 * min_delay),
+                max_delay=max_delay,
+                # What is quick by its delays is not to be held up.
+                max_rate=max(1.0, 10 / min_delay),
                 not_found_timeout=not_found_timeout,
             ) as watcher:
                 await Collector(

@@ -12,6 +12,7 @@ from typing import Any
 import click
 from click.shell_completion import get_completion_class
 
+from ._collect import collect
 from ._completion import complete_agent_ids, complete_export_ids
 from ._emulate import emulate
 from ._options import MOMENT, NEW_DIRECTORY, common_options, ids_argument, watch_options
@@ -114,6 +115,7 @@ def commands(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
+commands.add_command(collect)
 commands.add_command(emulate)
 commands.add_command(tables)
 

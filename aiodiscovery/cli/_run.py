@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from anyio.abc import TaskStatus
     from types_aiobotocore_discovery.client import ApplicationDiscoveryServiceClient
 
-__all__ = ["Work", "run"]
+__all__ = ["Work", "make_view", "run"]
 
 #: How the running exports go that ``--local`` begins with: the seconds each takes.
 _LOCAL_EXPORTS = (1.5, 4.0, 2.5, 6.0, 3.0, 5.0)
@@ -55,17 +55,19 @@ class Work:
 Action = Callable[[Work], Awaitable[int]]
 
 
-def run(settings: Settings, action: Action) -> int:
+def run(settings: Settings, action: Action, *, local: Mapping[str, Any] | None = None) -> int:
     """Do an action and return the exit status.
 
     Ctrl-C and SIGTERM cancel it. Whatever happens, the client is closed and the terminal is as it
     was.
+
+    :param local: how the emulator of ``--local`` is made, if not as usual.
     """
-    view = _view(settings)
+    view = make_view(settings)
     hide_signatures_in_logs()
     with logs_to(view, settings.debug):
         try:
-            with _client_kwargs(settings) as client_kwargs:
+            with _client_kwargs(settings, local) as client_kwargs:
                 return anyio.run(_run, settings, view, client_kwargs, action)
         except KeyboardInterrupt:
             # Before or after the time in which signals are listened to.
@@ -126,7 +128,8 @@ async def _run(
     return status
 
 
-def _view(settings: Settings) -> View:
+def make_view(settings: Settings) -> View:
+    """Make the view that fits what stdout is, and what was asked for."""
     if settings.json:
         return JsonView()
     if not sys.stdout.isatty() or os.environ.get("TERM") == "dumb":
@@ -135,12 +138,14 @@ def _view(settings: Settings) -> View:
 
 
 @contextmanager
-def _client_kwargs(settings: Settings) -> Iterator[dict[str, Any]]:
+def _client_kwargs(settings: Settings, local: Mapping[str, Any] | None) -> Iterator[dict[str, Any]]:
     if settings.local:
         from aiodiscovery.emulator import Emulator  # noqa: PLC0415  # seldom needed
 
-        with Emulator(export_duration=_LOCAL_DURATION, archive_size=_LOCAL_ARCHIVE) as emulator:
-            for duration in _LOCAL_EXPORTS:
+        usual = {"export_duration": _LOCAL_DURATION, "archive_size": _LOCAL_ARCHIVE}
+        options: Mapping[str, Any] = usual if local is None else local
+        with Emulator(**options) as emulator:
+            for duration in _LOCAL_EXPORTS if local is None else ():
                 emulator.add_export(duration=duration)
             yield dict(emulator.client_kwargs)
     else:

@@ -280,6 +280,14 @@ class TerminalView(View):
 
     # Living
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """How many columns and lines the terminal has."""
+        return self._console.width, self._console.height
+
+    def living(self, render: Callable[[], RenderableType]) -> AbstractContextManager[object]:
+        return self._show(render)
+
     async def keep_fresh(self) -> None:
         while True:
             self._draw()

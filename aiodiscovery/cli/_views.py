@@ -16,6 +16,7 @@ from ._text import one_line
 from ._words import agent_words, clock, field, joined, remark, requested, truncated_remark, utc_now
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
     from types_aiobotocore_discovery.type_defs import AgentInfoTypeDef, ExportInfoTypeDef
 
     from aiodiscovery import DownloadedExport
@@ -83,6 +84,10 @@ class View:
     def not_downloaded(self, export_id: str, reason: str) -> None:
         """Show why something was not downloaded."""
         self.message(f"Error: {export_id} was not downloaded: {reason}", "bold red")
+
+    def living(self, render: "Callable[[], RenderableType]") -> AbstractContextManager[object]:
+        """Show something of an action's own within the block, drawn anew as time goes by."""
+        return nullcontext()
 
     async def keep_fresh(self) -> None:
         """Draw what changes as time goes by, until this is cancelled."""
