@@ -118,7 +118,7 @@ def _check_list(operation: "OperationModel", name: str, member: Any, value: obje
 def _comes_twice(name: str, body: bytes) -> bool:
     """Say whether an object has a member twice, of which one would be taken and the other lost."""
     names = json.loads(body, object_pairs_hook=lambda pairs: [name for name, _ in pairs])
-    return names.count(name) > 1
+    return bool(names.count(name) > 1)
 
 
 def readable_error(body: bytes) -> bytes:

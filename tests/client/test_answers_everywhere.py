@@ -154,7 +154,7 @@ async def test_every_operation_is_listed_with_the_same_care(
     parameters: dict[str, Any] = {}
     if operation == "list_configurations":
         parameters["configurationType"] = "SERVER"
-    pages = aiodiscovery.get_paginator(any_client, operation).paginate(**parameters)
+    pages: Any = aiodiscovery.get_paginator(any_client, operation).paginate(**parameters)
     whole = await pages.build_full_result()
     emulator.inject_foreign_answer(kind)
 
@@ -289,7 +289,7 @@ async def test_an_import_without_an_id_makes_no_other_unknown(
     emulator.inject_foreign_answer(body=body, headers=AWS_JSON, calls=3)
 
     async with ImportWatcher(any_client, **SHORT) as watcher:
-        assert (await watcher.wait(task_id))["status"] == "IMPORT_COMPLETE"
+        assert (await watcher.wait(task_id)).get("status") == "IMPORT_COMPLETE"
 
 
 @pytest.mark.parametrize("body", ["{}", '{"exportsInfo": null}'])

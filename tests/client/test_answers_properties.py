@@ -53,7 +53,7 @@ class Listener:
         status, headers, body = self.answer
         return AioAWSResponse("http://127.0.0.1", status, headers, Body(body))
 
-    def first_page(self, method: str) -> dict[str, Any]:
+    def first_page(self, method: Any) -> dict[str, Any]:
         async def main() -> dict[str, Any]:
             page: dict[str, Any]
             async for page in aiodiscovery.get_paginator(self.client, method).paginate():
