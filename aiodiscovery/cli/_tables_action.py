@@ -202,8 +202,8 @@ def _count(archive: "Archive", found: dict[str, _Listed], work: _Work) -> None:
     import pyarrow.compute as pc  # noqa: PLC0415
 
     mine: dict[str, _Listed] = {}
-    done = 0
-    for name, table in archive.tables.items():
+    size = archive.path.stat().st_size
+    for number, (name, table) in enumerate(archive.tables.items()):
         listed = mine[name] = _Listed()
         listed.columns = dict.fromkeys(table.columns)
         if table.member is not None:
@@ -217,8 +217,7 @@ def _count(archive: "Archive", found: dict[str, _Listed], work: _Work) -> None:
             for time in times:
                 ends: Any = pc.min_max(batch.column(time)).as_py()
                 _widen(listed, ends["min"], ends["max"])
-        done += archive.sizes(name)[1]
-        work.progress(done, 0)
+        work.progress(size * (number + 1) // len(archive.tables), size)
     for name, listed in mine.items():
         _add(found.setdefault(name, _Listed()), listed)
 

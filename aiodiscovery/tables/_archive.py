@@ -166,7 +166,7 @@ class Archive:
         :raises ValueError: if there is no such table, or the archive is closed.
         :raises ArchiveError: from the reader, if the archive is damaged or a row cannot be read.
         """
-        reading = self.reading(name)
+        reading = self._reading(name)
         typed = [i for i, column in enumerate(reading.columns) if column.type is not Type.TEXT]
         schema = schema_with_texts(reading.columns, typed)
         batches = (batch.assemble(schema, typed) for batch in self._rows_and_log(reading))
@@ -184,7 +184,7 @@ class Archive:
         :raises ValueError: if there is no such table, or the archive is closed.
         :raises ArchiveError: if the archive is damaged or a row cannot be read.
         """
-        reading = self.reading(name)
+        reading = self._reading(name)
         batches = list(self._rows_and_log(reading))
         with_text = sorted(reading.kept_as_text)
         schema = schema_with_texts(reading.columns, with_text)
@@ -192,9 +192,20 @@ class Archive:
             [batch.assemble(schema, with_text) for batch in batches], schema
         )
 
+    def sha256(self) -> str:
+        """Return the hash of the whole archive, which is in the metadata of Parquet files too.
+
+        :raises ValueError: if the archive is closed.
+        :raises ArchiveError: if there is another file in its place now.
+        """
+        if self._zip.closed:
+            raise ValueError("the archive is closed")
+        with naming(self.path):
+            return self._zip.sha256()
+
     # For this package.
 
-    def reading(self, name: str) -> Reading:
+    def _reading(self, name: str) -> Reading:
         """Return what reads a table once."""
         if self._zip.closed:
             raise ValueError("the archive is closed")
@@ -203,7 +214,7 @@ class Archive:
             raise ValueError(f"there is no table {name!r} in {self.path}, only {names}")
         return self._readings[name]()
 
-    def rows(self, reading: Reading) -> Iterator[Batch]:
+    def _rows(self, reading: Reading) -> Iterator[Batch]:
         """Read a table, and say of which archive an error is."""
         with naming(self.path):
             try:
@@ -218,15 +229,11 @@ class Archive:
         if self._zip.closed:
             raise ValueError("the archive was closed while it was read")
 
-    def sizes(self, name: str) -> tuple[int, int]:
+    def _sizes(self, name: str) -> tuple[int, int]:
         """Return how long the file of a table is, and how much of the archive it takes."""
         member = self.tables[name].member
         return (0, 0) if member is None else self._zip.sizes(member)
 
-    def sha256(self) -> str:
-        """Return the hash of the archive. No table may be being read."""
-        return self._zip.sha256()
-
     def _rows_and_log(self, reading: Reading) -> Iterator[Batch]:
-        yield from self.rows(reading)
+        yield from self._rows(reading)
         log_kept_as_text(self.path, reading)

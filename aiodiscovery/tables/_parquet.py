@@ -83,8 +83,9 @@ def write_parquet(
     :param progress: called in the same thread with how many bytes of the archives are done, and
         how many there are.
     :return: the files of all tables, those included that were there already.
-    :raises ArchiveError: if an archive is not one of an export, or damaged. All others are written
-        first. Where several are, this is about the first, and its notes are about the others.
+    :raises ArchiveError: if an archive is not one of an export, or is damaged. All other tables and
+        archives are written first. If there are several errors, this is the first one, and its
+        notes are about the others.
     :raises OSError: if something cannot be read or written, or a source does not exist.
     """
     paths = find_archives(sources)
@@ -94,7 +95,7 @@ def write_parquet(
     files: list[TableFile] = []
     for path, size in zip(paths, sizes, strict=True):
         try:
-            files += _write_archive(path, Path(directory), meter)
+            files += _write_archive(path, Path(directory), meter, errors)
         except ArchiveError as error:
             errors.append(error)
         meter.archive_done(size)
@@ -106,7 +107,10 @@ def write_parquet(
     return files
 
 
-def _write_archive(path: Path, directory: Path, meter: "_Meter") -> Iterator[TableFile]:
+def _write_archive(
+    path: Path, directory: Path, meter: "_Meter", errors: list[ArchiveError]
+) -> Iterator[TableFile]:
+    """Write the tables of an archive, and note which cannot be read."""
     with open_archive(path) as archive:
         if archive.export.truncated:
             logger.warning(
@@ -124,8 +128,11 @@ def _write_archive(path: Path, directory: Path, meter: "_Meter") -> Iterator[Tab
                 path, rows = there
                 yield TableFile(path, name, archive.path, rows, written=False)
             else:
-                yield _write_table(archive, name, digest, folder, meter)
-            meter.table_done(archive.sizes(name)[1])
+                try:
+                    yield _write_table(archive, name, digest, folder, meter)
+                except ArchiveError as error:
+                    errors.append(error)
+            meter.table_done(archive._sizes(name)[1])
 
 
 def _find_file(folder: Path, digest: str) -> tuple[Path, int] | None:
@@ -151,17 +158,17 @@ def _write_table(
     metadata = _identity(digest) | _provenance(archive, name)
     with_text: list[int] = []
     while True:
-        reading = archive.reading(name)
+        reading = archive._reading(name)
         schema = schema_with_texts(reading.columns, with_text).with_metadata(metadata)
         with _NewFile(path) as new:
             rows = 0
             with _Groups(new.file, schema) as groups:
-                for batch in archive.rows(reading):
+                for batch in archive._rows(reading):
                     # What does not fit is rare: the table is read again only where it turns up.
                     if reading.kept_as_text.keys() <= set(with_text):
                         groups.add(batch.assemble(schema, with_text))
                     rows += batch.rows
-                    meter.table_at(reading.position, *archive.sizes(name))
+                    meter.table_at(reading.position, *archive._sizes(name))
             if sorted(reading.kept_as_text) == with_text:
                 new.publish()
                 break

@@ -99,9 +99,12 @@ class ZipArchive:
         return info.file_size, info.compress_size
 
     def sha256(self) -> str:
-        """Return the hash of the whole archive. Nothing in it may be open."""
-        self._file.seek(0)
-        return hashlib.file_digest(self._file, "sha256").hexdigest()
+        """Return the hash of the whole archive."""
+        # With a position of its own: tables may be read meanwhile.
+        with open(self._file.name, "rb") as file:
+            if not os.path.samestat(os.fstat(file.fileno()), os.fstat(self._file.fileno())):
+                raise Flaw("another file has taken its place")
+            return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 class _Guarded:

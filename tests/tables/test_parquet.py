@@ -255,6 +255,22 @@ def test_a_bad_archive_keeps_no_other_from_being_written(tmp_path: Path, directo
     assert pq.read_table(file_of(directory)).num_rows == 1
 
 
+def test_a_bad_table_keeps_no_other_from_being_written(tmp_path: Path, directory: Path) -> None:
+    tables = {
+        "osInfo": csv_bytes(HEADERS["osInfo"], [["1"]]),
+        "process": csv_bytes(HEADERS["process"], [["1"] * 9]),
+        "sourceProcessConnection": csv_bytes(HEADERS["sourceProcessConnection"], [CONNECTION]),
+    }
+    agent_archive(tmp_path / "export-1.zip", tables)
+
+    with pytest.raises(ArchiveError, match="osInfo") as caught:
+        write_parquet(tmp_path, directory)
+
+    assert len(caught.value.__notes__) == 1
+    assert pq.read_table(file_of(directory)).num_rows == 1
+    assert not list(directory.glob("processes_agent/*"))
+
+
 def test_a_source_that_does_not_exist_is_an_error(tmp_path: Path, directory: Path) -> None:
     with pytest.raises(FileNotFoundError):
         write_parquet(tmp_path / "none.zip", directory)
