@@ -72,12 +72,15 @@ def _prepare(client: Any) -> None:
     """Let a client's calls be seen, if they are calls of this package."""
     guard(client)
     events = client.meta.events
-    service_id = client.meta.service_model.service_id.hyphenize()
-    # Ours come next to what botocore does itself: other handlers' exceptions are theirs.
-    events.register_last(f"before-sign.{service_id}", _fetch_credentials)
-    events.register_last(f"before-parse.{service_id}", _prove)
-    events.register_first(f"response-received.{service_id}", _note_decoded)
-    events.register_first(f"after-call.{service_id}", _complete)
+    service = client.meta.service_model
+    service_id = service.service_id.hyphenize()
+    # Ours come next to what botocore does itself, so that the exceptions of other handlers stay
+    # theirs. Those with the longest name are called first.
+    events.register_last("before-sign", _fetch_credentials)
+    events.register_last("before-parse", _prove)
+    for operation in service.operation_names:
+        events.register_first(f"response-received.{service_id}.{operation}", _note_decoded)
+        events.register_first(f"after-call.{service_id}.{operation}", _complete)
     _prepared.add(events)
 
 

@@ -280,8 +280,13 @@ async def test_a_member_that_is_null_is_left_out(
 
 
 @asynccontextmanager
-async def answered(client: Any, event: str, handler: Callable[..., Any]) -> AsyncIterator[None]:
-    name = f"{event}.application-discovery-service.DescribeExportTasks"
+async def answered(
+    client: Any,
+    event: str,
+    handler: Callable[..., Any],
+    of: str = ".application-discovery-service.DescribeExportTasks",
+) -> AsyncIterator[None]:
+    name = event + of
     client.meta.events.register(name, handler)
     yield
     client.meta.events.unregister(name, handler)
@@ -332,16 +337,31 @@ async def test_a_stubber_counts(any_client: "Client") -> None:
             await pages_of(any_client).build_full_result()
 
 
+HANDLED = (
+    "provide-client-params",
+    "before-call",
+    "request-created",
+    "before-sign",
+    "before-send",
+    "before-parse",
+    "response-received",
+    "needs-retry",
+    "after-call",
+)
+
+
 async def test_an_error_in_a_handler_of_the_caller_s_own_stays_what_it_is(
     any_client: "Client",
 ) -> None:
     def wrong(**_: Any) -> Any:
         raise KeyError(SECRET)
 
-    for event in ("before-call", "before-sign", "before-send", "before-parse", "after-call"):
-        async with answered(any_client, event, wrong):
-            with pytest.raises(KeyError):
-                await pages_of(any_client).build_full_result()
+    service = ".application-discovery-service"
+    for event in HANDLED:
+        for of in ("", service, f"{service}.DescribeExportTasks"):
+            async with answered(any_client, event, wrong, of):
+                with pytest.raises(KeyError):
+                    await pages_of(any_client).build_full_result()
 
 
 async def test_the_caller_s_own_calls_stay_as_botocore_makes_them(
