@@ -90,6 +90,28 @@ def test_without_a_deadline_there_is_no_last_poll() -> None:
     assert DEFAULT.last_poll(math.inf) == math.inf
 
 
+@pytest.mark.parametrize(
+    ("deadlines", "due"),
+    [
+        ([], 100),
+        ([math.inf], 100),
+        ([150], 100),
+        ([102], 100),
+        ([101], 99),
+        ([80, 60], 58),
+        ([53], 51),
+        # It was made.
+        ([52], 100),
+        ([20], 100),
+        ([20, 52, 70], 68),
+    ],
+)
+def test_a_last_poll_that_is_still_to_come_may_be_due_before_all_else(
+    deadlines: list[float], due: float
+) -> None:
+    assert DEFAULT.or_last_poll(100, now=50, deadlines=deadlines) == due
+
+
 def make_calls(limit: RateLimit, wanted: list[float]) -> list[float]:
     """Make calls at the times that are wanted, or as soon after as is allowed."""
     times: list[float] = []
