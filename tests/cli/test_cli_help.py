@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -70,6 +71,8 @@ def examples() -> Iterator[tuple[str, str]]:
 
 
 EXAMPLES = list(examples())
+#: Each line once, with the command that has it.
+LINES = {line: name for name, line in EXAMPLES}
 
 
 def test_each_command_has_examples() -> None:
@@ -77,8 +80,8 @@ def test_each_command_has_examples() -> None:
 
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="there is no shell to run them with")
-@pytest.mark.parametrize(("name", "line"), EXAMPLES, ids=[line for _, line in EXAMPLES])
-def test_an_example_works_as_it_stands(tmp_path: Path, name: str, line: str) -> None:
+@pytest.mark.parametrize(("line", "name"), LINES.items(), ids=LINES)
+def test_an_example_works_as_it_stands(tmp_path: Path, line: str, name: str) -> None:
     shell = "bash"
     if name == "completion" and (found := re.search(r"completion (\w+)", line)):
         shell = found[1]
@@ -96,22 +99,27 @@ def test_an_example_works_as_it_stands(tmp_path: Path, name: str, line: str) -> 
             archives.mkdir()
             (archives / "export-1.zip").write_bytes(emulator.archive(emulator.export_ids[0]))
         env = environment(emulator) | {"PATH": f"{command.parent}{os.pathsep}{os.environ['PATH']}"}
-        if name == "emulate":
-            line = f"timeout --preserve-status --signal=INT 3 {line}"
-        done = subprocess.run(
-            [shell, "-c", f"set -eo pipefail\n{line}" if shell == "bash" else line],
+        script = f"set -eo pipefail\n{line}" if shell == "bash" else line
+        with subprocess.Popen(
+            [shell, "-c", script],
             cwd=tmp_path,
             env=env,
             stdin=subprocess.DEVNULL,
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            timeout=120,
-            check=False,
-        )
+            start_new_session=True,
+        ) as process:
+            if name == "emulate":
+                assert process.stdout is not None
+                while "Stop it with Ctrl-C." not in (text := process.stdout.readline()):
+                    assert text
+                os.killpg(process.pid, signal.SIGINT)
+            output, errors = process.communicate(timeout=300)
 
-    assert (done.returncode, re.findall("Error.*", done.stderr)) == (0, [])
+    assert (process.returncode, re.findall("Error.*", errors)) == (0, [])
     if name != "completion":
-        assert done.stdout or list(tmp_path.glob("*.jsonl")) or "--quiet" in line
+        assert output or list(tmp_path.glob("*.jsonl")) or "--quiet" in line
 
 
 def test_it_says_its_version(main: Main, capsys: pytest.CaptureFixture[str]) -> None:

@@ -29,7 +29,7 @@ ROOT = Path(__file__).parents[2]
         (["list", "--nothing"], "No such option"),
         (["list", "--page-size", "101"], "101 is not in the range"),
         (["list", "--local", "--region", "us-west-2"], "--local calls no AWS: leave out --region"),
-        (["list", "--local", "--starting-token", "a___b___c"], "--starting-token: "),
+        (["list", "--local", "--starting-token", "a___-3"], "--starting-token: "),
         (["list", "--local", "--starting-token", "nonsense"], "The nextToken is not valid"),
         (["list", "--endpoint-url", "nonsense"], "Invalid endpoint: nonsense"),
         (["watch", "--local", "an id"], "of 1 to 200 characters without spaces, not 'an id'"),
