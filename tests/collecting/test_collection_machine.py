@@ -35,6 +35,7 @@ from aiodiscovery._collecting.plan import (
 )
 from aiodiscovery._collecting.records import Agent, Record
 
+IN_MEMORY = Path("/dev/shm")
 FIRST = 1_700_000_000
 
 
@@ -50,7 +51,7 @@ class CollectionMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.directory = Path(tempfile.mkdtemp())
+        self.directory = Path(tempfile.mkdtemp(dir=IN_MEMORY if IN_MEMORY.is_dir() else None))
         self.ledger = Ledger.open(self.directory)
         self.service: dict[str, Started] = {}
         self.failed: Counter[Started] = Counter()
