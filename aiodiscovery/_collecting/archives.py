@@ -11,7 +11,18 @@ from .._exports import download_export
 from .._listing import describe_exports
 from ..exceptions import DownloadError
 from .desk import Desk
-from .layout import agent_file, discard, free_name, incoming_file, place, store, summary_file
+from .layout import (
+    agent_file,
+    arriving_file,
+    discard,
+    free_name,
+    has_arrived,
+    incoming_file,
+    note_arrived,
+    place,
+    store,
+    summary_file,
+)
 from .plan import MAX_TRIES, Contents, State, Verdict, assess
 from .records import Record
 from .results import Results, read_results
@@ -42,10 +53,14 @@ class Archives:
         """
         async with self._limiter:
             export_id = info["exportId"]
-            path = await run_sync(incoming_file, self._desk.directory, export_id)
-            failure = await self._download(info, path)
-            if failure is not None:
-                return await self._not_downloaded(record, failure)
+            directory = self._desk.directory
+            path = incoming_file(directory, export_id)
+            if not await run_sync(has_arrived, directory, export_id):
+                arriving = await run_sync(arriving_file, directory, export_id)
+                failure = await self._download(info, arriving)
+                if failure is not None:
+                    return await self._not_downloaded(record, failure)
+                await run_sync(note_arrived, directory, export_id)
             results = await run_sync(read_results, path)
             if not results.is_of(record.kind, record.agent_id):
                 await run_sync(discard, self._desk.directory, export_id)
@@ -104,7 +119,7 @@ class Archives:
     async def _keep(self, record: Record, info: "ExportInfoTypeDef", results: Results) -> Record:
         """Note what an archive makes of its window, and give the archive its name if it is kept."""
         desk, export_id = self._desk, info["exportId"]
-        path = await run_sync(incoming_file, desk.directory, export_id)
+        path = incoming_file(desk.directory, export_id)
         truncated = results.truncated or bool(info.get("isTruncated"))
         message = None
         if record.agent_id is None:

@@ -13,10 +13,13 @@ from .records import Record, StoredFile
 
 __all__ = [
     "agent_file",
+    "arriving_file",
     "discard",
     "free_name",
+    "has_arrived",
     "incoming_file",
     "is_unchanged",
+    "note_arrived",
     "place",
     "put_in_order",
     "set_aside",
@@ -41,11 +44,28 @@ def summary_file(kind: Kind, time: float) -> str:
 
 
 def incoming_file(directory: Path, export_id: str) -> Path:
+    """Return where the archive of an export waits until it is known what it holds.
+
+    It is no ``.zip``: whoever reads the directory reads what has its place.
+    """
+    return directory / _INCOMING / f"{_as_name(export_id)}.download"
+
+
+def arriving_file(directory: Path, export_id: str) -> Path:
     """Return where the archive of an export is downloaded to, in a folder that is there."""
     folder = directory / _INCOMING
     folder.mkdir(exist_ok=True)
-    # It is no .zip yet: whoever reads the directory reads what is whole.
-    return folder / f"{_as_name(export_id)}.download"
+    return folder / f"{_as_name(export_id)}.zip"
+
+
+def has_arrived(directory: Path, export_id: str) -> bool:
+    """Say whether the archive of an export was downloaded, by an earlier collection too."""
+    return incoming_file(directory, export_id).is_file()
+
+
+def note_arrived(directory: Path, export_id: str) -> None:
+    """Have an archive that was downloaded wait."""
+    os.replace(arriving_file(directory, export_id), incoming_file(directory, export_id))
 
 
 def free_name(directory: Path, wanted: str, export_id: str) -> str:
@@ -89,7 +109,8 @@ def put_in_order(directory: Path, records: Iterable[Record]) -> None:
             continue
         path = incoming_file(directory, record.export_id)
         if record.state is State.RUNNING:
-            wanted |= {path.name, f"{path.name}.part", f"{path.name}.part.json"}
+            zipped = arriving_file(directory, record.export_id).name
+            wanted |= {path.name, zipped, f"{zipped}.part", f"{zipped}.part.json"}
         elif (
             record.file is not None
             and path.is_file()
@@ -97,7 +118,7 @@ def put_in_order(directory: Path, records: Iterable[Record]) -> None:
         ):
             place(directory, record.export_id, record.file)
     for path in folder.iterdir():
-        if path.name not in wanted and re.search(r"\.download(\.part(\.json)?)?$", path.name):
+        if path.name not in wanted and re.search(r"\.(download|zip)(\.\w+)*$", path.name):
             path.unlink()
 
 

@@ -10,6 +10,7 @@ from airflow.sdk import BaseOperator
 
 from .. import start_export
 from .._watching import check_delays
+from ..exceptions import ExportAlreadyPresentError
 from ._failures import was_not_carried_out
 from ._tasks import DiscoveryTask, Record, check_rendered, seconds
 
@@ -37,6 +38,9 @@ class DiscoveryExportOperator(DiscoveryTask, BaseOperator):
     service's answer and the record of it. The service has no token that would tell such an export
     from another one, so a retry starts a second one. For the same reason botocore's own retries
     are off for the start, whatever ``botocore_config`` says.
+
+    Where the service says that a successful export of the same is already present, this goes on
+    with that one.
 
     Clearing the task goes on with the export if that is still in progress, and starts a new one if
     it has ended, the service does not know it any more, or what is asked for is another now.
@@ -165,10 +169,14 @@ class DiscoveryExportOperator(DiscoveryTask, BaseOperator):
         return export_id in found and found[export_id]["exportStatus"] == "IN_PROGRESS"
 
     async def _start(self, client: "ApplicationDiscoveryServiceClient") -> str:
-        return await start_export(
-            client,
-            agent_id=self.agent_id,
-            start_time=self.start_time,
-            end_time=self.end_time,
-            preferences=self.preferences,
-        )
+        try:
+            return await start_export(
+                client,
+                agent_id=self.agent_id,
+                start_time=self.start_time,
+                end_time=self.end_time,
+                preferences=self.preferences,
+            )
+        except ExportAlreadyPresentError as error:
+            logger.info("the service has this export already, as %s", error.export_id)
+            return error.export_id

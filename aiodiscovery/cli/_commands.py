@@ -267,7 +267,7 @@ def watch(settings: Settings, **options: Any) -> int:
 Examples:
   aiodiscovery list --local --quiet --status SUCCEEDED --max-items 3 |
     aiodiscovery download --local --to archives -
-"""
+""",
 )
 @ids_argument("export_ids", complete_export_ids, required=True)
 @click.option(
@@ -320,7 +320,7 @@ Examples:
   aiodiscovery start --local --agent-id o-e4fa73126dd9c2e85 \\
       --start-time 2026-01-05T08:00:00Z --end-time 2026-01-06T08:00:00Z \\
       --download archives
-"""
+""",
 )
 @click.option(
     "--agent-id",

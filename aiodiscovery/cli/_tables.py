@@ -14,7 +14,7 @@ Examples:
   aiodiscovery tables archives
   aiodiscovery tables archives/export-1.zip --head 3
   aiodiscovery tables archives --to parquet
-"""
+""",
 )
 @click.argument(
     "paths",

@@ -294,6 +294,21 @@ def test_a_limit_of_the_service_leaves_it_to_the_retries(
     assert not isinstance(caught.value, AirflowFailException)
 
 
+def test_an_export_that_is_already_present_is_gone_on_with(
+    emulator: Emulator, settings: dict[str, Any]
+) -> None:
+    present = emulator.export_ids[-1]
+    emulator.inject_error(
+        "OperationNotPermittedException",
+        f"A successful export is already present Export ID: {present}",
+        operation="StartExportTask",
+    )
+
+    trigger = Run().execute(DiscoveryExportOperator(**settings))
+
+    assert trigger.export_ids == [present]
+
+
 def test_the_operator_returns_the_export(settings: dict[str, Any]) -> None:
     operator = DiscoveryExportOperator(**settings)
 
