@@ -91,6 +91,13 @@ class Ledger:
                 (now, os.getpid(), json.dumps(options)),
             ).lastrowid
             connection.execute("DELETE FROM window WHERE state = ? AND tries = 0", (State.PLANNED,))
+            # Those of the newest summary are enough.
+            connection.execute(
+                "UPDATE window SET targets = NULL WHERE targets IS NOT NULL AND id <"
+                " (SELECT MAX(id) FROM window AS newest"
+                "  WHERE newest.kind = window.kind AND newest.state IN (?, ?))",
+                (State.DONE, State.EMPTY),
+            )
 
     def end_run(self, now: float) -> None:
         """Note that the collection has come to its end."""
@@ -196,11 +203,6 @@ class Ledger:
                     ),
                 )
                 number = made.lastrowid
-                if agent_id is None:
-                    # Those of the newest one are enough.
-                    connection.execute(
-                        "UPDATE window SET targets = NULL WHERE kind = ? AND id < ?", (kind, number)
-                    )
             else:
                 number = again.id
                 connection.execute(

@@ -1,0 +1,158 @@
+"""What an archive says of itself, in every form and with everything that may be wrong with it."""
+
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from aiodiscovery._collecting.plan import Kind, Range
+from aiodiscovery._collecting.results import Results, parse_time, read_results
+
+SUMMARY = {
+    "isTruncated": True,
+    "ActualStartTime": "2017-11-04 00:00:00",
+    "ActualEndTime": "2017-11-04 00:01:00",
+}
+START = 1_509_753_600
+ROWS = "accountNumber,agentId,timestamp\r\n001,o-1,2017-11-04 00:00:00\r\n"
+
+
+def write(path: Path, members: dict[str, str | bytes]) -> Path:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, text in members.items():
+            archive.writestr(name, text)
+    return path
+
+
+def results(**fields: Any) -> str:
+    return json.dumps({"ExportSummary": SUMMARY, **fields})
+
+
+def test_the_results_say_what_there_is(tmp_path: Path) -> None:
+    filters = [{"Name": "agentIds", "Values": ["o-1"]}]
+    text = results(RequestedFilters=filters, RequestedStartTime="2017-11-04 00:00:00",
+                   RequestedEndTime="2017-11-05 00:00:00")  # fmt: skip
+    path = write(tmp_path / "a.zip", {"001_results.json": text, "001_process.csv": ROWS})
+
+    found = read_results(path)
+
+    assert found == Results(
+        asked_for=frozenset({"o-1"}),
+        in_rows=frozenset({"o-1"}),
+        requested=Range(START, START + 86400),
+        actual=Range(START, START + 60),
+        truncated=True,
+        has_data=True,
+    )
+    assert found.is_of(Kind.AGENT, "o-1")
+    assert not found.is_of(Kind.AGENT, "o-2")
+    assert not found.is_of(Kind.SUMMARY, None)
+
+
+@pytest.mark.parametrize(
+    "name", ["results.json", "a/b/001_results.json", "001_RESULTS.JSON", "x_Results.json"]
+)
+def test_the_results_are_found_by_the_end_of_their_name(tmp_path: Path, name: str) -> None:
+    folded = {"export_summary": {"is_truncated": True, "actual_start_time": 1, "ACTUALENDTIME": 9}}
+    path = write(tmp_path / "a.zip", {name: b"\xef\xbb\xbf" + json.dumps(folded).encode()})
+
+    found = read_results(path)
+
+    assert (found.truncated, found.actual, found.has_data) == (True, Range(1, 9), False)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"",
+        b"no JSON",
+        b"[]",
+        b"null",
+        b"\xff\xfe",
+        b"[" * 100_000,
+        b'{"ExportSummary": []}',
+        b'{"ExportSummary": {"ActualStartTime": {}, "ActualEndTime": [1]}}',
+        b'{"ExportSummary": {"ActualStartTime": 1e999, "ActualEndTime": NaN}}',
+        b'{"RequestedFilters": {"Values": 1}}',
+        b'{"RequestedFilters": [1, {"Values": {"a": 1}}]}',
+        b'{"a": "' + b"x" * 2_000_000 + b'"}',
+    ],
+    ids=lambda text: repr(text[:30]),
+)
+def test_results_that_cannot_be_read_say_nothing(tmp_path: Path, text: bytes) -> None:
+    path = write(tmp_path / "a.zip", {"001_results.json": text, "001_process.csv": ROWS})
+
+    found = read_results(path)
+
+    assert (found.asked_for, found.actual, found.truncated) == (frozenset(), None, False)
+    assert found.has_data
+    # Whose rows they are is seen in the rows.
+    assert found.is_of(Kind.AGENT, "o-1")
+    assert not found.is_of(Kind.AGENT, "o-2")
+
+
+def test_what_unpacks_to_much_is_read_up_to_a_bound(tmp_path: Path) -> None:
+    members: dict[str, str | bytes] = {
+        "001_results.json": b" " * 50_000_000,
+        "001_process.csv": b"a" * 50_000_000,
+    }
+
+    assert read_results(write(tmp_path / "a.zip", members)) == Results()
+
+
+@pytest.mark.parametrize("content", [b"", b"no zip", b"PK\x05\x06"])
+def test_what_is_no_archive_says_nothing(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "a.zip"
+    path.write_bytes(content)
+
+    assert read_results(path) == Results()
+
+
+@pytest.mark.parametrize(
+    ("members", "has_data"),
+    [
+        ({}, False),
+        ({"001_process.csv": "agentId,name\r\n"}, False),
+        ({"001_process.csv": "agentId,name\r\n\r\n"}, False),
+        ({"001_process.csv": ""}, False),
+        ({"001_process.csv": ROWS}, True),
+        ({"folder/": "", "001_process.csv": "agentId\r\n,\r\no-1\r\n"}, True),
+    ],
+)
+def test_an_archive_has_data_if_a_table_has_a_row(
+    tmp_path: Path, members: dict[str, str | bytes], has_data: bool
+) -> None:
+    assert read_results(write(tmp_path / "a.zip", members)).has_data is has_data
+
+
+def test_recommendations_are_no_summary(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.zip", {"EC2InstanceRecommendations-1.csv": "ServerId\r\nd-1\r\n"})
+
+    found = read_results(path)
+
+    assert found.is_of(Kind.RECOMMENDATIONS, None)
+    assert not found.is_of(Kind.SUMMARY, None)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "2017-11-04 00:01:00",
+        "2017-11-04T00:01:00",
+        "2017-11-04T00:01:00Z",
+        "2017-11-04T01:01:00+01:00",
+        " 2017-11-04 00:01:00 ",
+        "11/04/2017 12:01:00 am",
+        START + 60,
+        START + 60.5,
+    ],
+)
+def test_a_time_is_read_in_every_form(value: object) -> None:
+    assert parse_time(value) == START + 60
+
+
+@pytest.mark.parametrize("value", [None, "", "now", True, [], {}, "99/99/2017 12:01:00 am"])
+def test_what_is_no_time_is_none(value: object) -> None:
+    assert parse_time(value) is None
