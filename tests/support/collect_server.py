@@ -8,6 +8,7 @@ its exit status.
 
 import os
 import sys
+from typing import Any
 
 import anyio
 
@@ -15,7 +16,7 @@ import aiodiscovery
 from support.virtual import SESSION
 
 #: All waiting follows from these, in seconds.
-DELAYS = {"min_delay": 0.02, "max_delay": 0.2, "not_found_timeout": 0.4}
+DELAYS: Any = {"min_delay": 0.02, "max_delay": 0.2, "not_found_timeout": 0.4}
 
 
 async def collect(endpoint_url: str, directory: str) -> bool:
