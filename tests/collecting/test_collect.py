@@ -435,7 +435,7 @@ def test_a_second_collection_starts_and_downloads_nothing(tmp_path: Path) -> Non
 
 def test_agents_that_live_on_are_collected_from_where_they_were_left(tmp_path: Path) -> None:
     estate = Estate(make_agents([100, 50]))
-    now = max(agent.last for agent in estate.agents)
+    now, starts = max(agent.last for agent in estate.agents), 0
     for step in range(1, 5):
         report = collect(estate, tmp_path)
         assert_all_once(estate, tmp_path, report)
