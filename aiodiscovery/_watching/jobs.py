@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from botocore.exceptions import ClientError
 
-from .._client import FeatureId, advise, call_of, describe_error, item_id
+from .._client import FeatureId, advise, call_of, describe_error, undecodable
 from .._listing import MAX_IDS, MAX_PAGE_SIZE, get_paginator
 from ..exceptions import (
     ExportFailedError,
@@ -186,13 +186,26 @@ async def _read(
     id_key: str,
     wanted: Sequence[str],
 ) -> Answer[Any]:
-    """Read the pages of a listing, and return what is wanted of it."""
+    """Read the pages of a listing until all that is wanted of it is there, and return that."""
     found: dict[str, Any] = {}
+    missing = set(wanted)
+    has_nameless = False
     service_time: float | None = None
     async for page in pages:
         if service_time is None:
             service_time = _read_date(page)
-        found.update((item_id(operation_name, item, id_key), item) for item in page[items_key])
+        for item in page[items_key]:
+            job_id = item.get(id_key)
+            if not isinstance(job_id, str):
+                has_nameless = True
+            elif job_id in missing or job_id in found:
+                missing.discard(job_id)
+                found[job_id] = item
+        if not missing:
+            break
+    if missing and has_nameless:
+        # It may be one of those that would be said to be missing.
+        raise undecodable(operation_name, "it describes something without an id")
     return Answer({each: found[each] for each in wanted if each in found}, service_time)
 
 
@@ -211,6 +224,8 @@ async def _describe_batch_deletes(
         else:
             service_time = _read_date(answer)
             if task := answer.get("task"):
+                if task.get("taskId", task_id) != task_id:
+                    raise undecodable("DescribeBatchDeleteConfigurationTask", "it has another id")
                 found[task_id] = task
     return Answer(found, service_time)
 
@@ -220,7 +235,7 @@ def _read_date(answer: Mapping[str, Any]) -> float | None:
     header = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date", "")
     try:
         date = parsedate_to_datetime(header)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
     return (date if date.tzinfo is not None else date.replace(tzinfo=UTC)).timestamp()
 

@@ -1,6 +1,7 @@
 """What one wait hears of its jobs, and what it returns or raises in the end."""
 
 from collections.abc import Callable
+from copy import deepcopy
 from typing import Any, Generic, cast
 
 import anyio
@@ -153,6 +154,6 @@ class Subscription(Generic[Info, Update]):
 
 
 def _copy(info: Info) -> Info:
-    # What the caller is given is the caller's.
-    copied: Any = dict(info)
+    # What the caller is given is the caller's, down to the last list in it.
+    copied: Any = deepcopy(dict(info))
     return cast("Info", copied)
