@@ -39,6 +39,8 @@ _OTHER_LANGUAGES = ("html", "xml")
 #: What a JSON object stands for.
 _OBJECTS = ("map", "structure")
 _TOKEN = "nextToken"  # noqa: S105  # the name of a member
+#: Where an error has its message.
+_MESSAGES = ("message", "Message")
 
 # What json.loads raises: no UTF-8, no JSON, a number with too many digits, nested too deeply.
 _UNREADABLE = (ValueError, RecursionError)
@@ -124,7 +126,8 @@ def _comes_twice(name: str, body: bytes) -> bool:
 def readable_error(body: bytes) -> bytes:
     """Return the body of an error if botocore can read it; nothing, if it is not the service's.
 
-    Of an empty body botocore makes an error whose code is the status.
+    Of an empty body botocore makes an error whose code is the status. A message that is not a text
+    is left out: whoever reads it expects one.
     """
     try:
         error = json.loads(body.decode())
@@ -132,7 +135,10 @@ def readable_error(body: bytes) -> bytes:
         return b""
     if type(error) is not dict or not isinstance(error.get("__type", ""), str):
         return b""
-    return body
+    odd = [name for name in _MESSAGES if not isinstance(error.get(name, ""), str)]
+    if not odd:
+        return body
+    return json.dumps({name: error[name] for name in error if name not in odd}).encode()
 
 
 def item_id(operation_name: str, item: Mapping[str, Any], key: str) -> str:

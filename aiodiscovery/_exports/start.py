@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
+from copy import deepcopy
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -74,7 +75,8 @@ async def start_export(
     if end is not None:
         parameters["endTime"] = end
     if preferences is not None:
-        parameters["preferences"] = preferences
+        # A copy: botocore's events hand it to others, who may change it.
+        parameters["preferences"] = deepcopy(preferences)
     try:
         response = await _call_once(client, parameters)
     except ClientError as error:
@@ -202,7 +204,7 @@ def _known_refusal(error: ClientError) -> ClientError | None:
     """Return what says more than the error of the service does; None where nothing is known."""
     if error_code(error) != "OperationNotPermittedException":
         return None
-    message = error.response.get("Error", {}).get("Message", "")
+    message = str(error.response.get("Error", {}).get("Message", ""))
     present = _ALREADY_PRESENT.search(message)
     if present is not None:
         return _refusal(ExportAlreadyPresentError, error, present[1])

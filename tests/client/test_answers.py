@@ -248,6 +248,31 @@ async def test_an_error_that_cannot_be_read_is_one_with_its_status(
     assert SECRET not in "".join(traceback.format_exception(caught.value))
 
 
+@pytest.mark.parametrize("member", ["null", "7", "[]", '"a"'])
+async def test_a_map_in_a_list_is_an_object_too(
+    any_client: "Client", emulator: Emulator, member: str
+) -> None:
+    answer(emulator, f'{{"configurations": [{{"server.hostName": "a"}}, {member}]}}')
+    listing = aiodiscovery.get_paginator(any_client, "list_configurations")
+
+    with pytest.raises(ResponseParserError, match="is not an object"):
+        await listing.paginate(configurationType="SERVER").build_full_result()
+
+
+@pytest.mark.parametrize("message", ["null", "5", "[1]", '{"a": "b"}'])
+@pytest.mark.parametrize("name", ["message", "Message"])
+async def test_a_message_that_is_no_text_is_left_out(
+    any_client: "Client", emulator: Emulator, name: str, message: str
+) -> None:
+    body = f'{{"__type": "OperationNotPermittedException", "{name}": {message}}}'
+    answer(emulator, body, status=400)
+
+    with pytest.raises(any_client.exceptions.OperationNotPermittedException) as caught:
+        await aiodiscovery.start_export(any_client)
+
+    assert caught.value.response["Error"]["Message"] == ""
+
+
 @pytest.mark.parametrize(
     ("time", "text"),
     [

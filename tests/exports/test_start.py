@@ -308,3 +308,17 @@ async def test_another_refusal_is_not_taken_for_one_that_is_known(
         await aiodiscovery.start_export(client)
 
     assert type(caught.value) is client.exceptions.OperationNotPermittedException
+
+
+async def test_what_a_handler_does_to_a_request_leaves_the_caller_s_preferences_alone(
+    client: "ApplicationDiscoveryServiceClient",
+) -> None:
+    def disable(params: dict[str, Any], **_: Any) -> None:
+        params["preferences"]["ec2RecommendationsPreferences"]["enabled"] = False
+
+    client.meta.events.register("provide-client-params.*.StartExportTask", disable)
+    preferences: Any = {"ec2RecommendationsPreferences": {"enabled": True}}
+
+    await aiodiscovery.start_export(client, preferences=preferences)
+
+    assert preferences == {"ec2RecommendationsPreferences": {"enabled": True}}
