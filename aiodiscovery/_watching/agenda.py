@@ -6,7 +6,7 @@ from typing import NamedTuple, Self
 
 from .._client import Backoff
 
-__all__ = ["Agenda", "Outage"]
+__all__ = ["Agenda", "Outage", "Patience"]
 
 
 class Agenda:
@@ -166,3 +166,26 @@ class Outage:
     def most(self, most: int) -> int:
         """Return how much a call may ask for: less and less, in case a part of it is the reason."""
         return max(self._size // 2, 1) if self._unexplained > 1 else most
+
+
+class Patience:
+    """For how long calls fail for the same reason, which makes some reasons final."""
+
+    def __init__(self) -> None:
+        self._reason: object = None
+        self._since = math.inf
+
+    def has_run_out(self, reason: object, allowed: float, now: float) -> bool:
+        """Note that a call failed, and say whether its reason has gone on for too long.
+
+        It counts from its own first time: what failed for another reason says nothing of it.
+
+        :param allowed: for how many seconds it may go on.
+        """
+        if reason != self._reason:
+            self._reason, self._since = reason, now
+        return now - self._since >= allowed
+
+    def renew(self) -> None:
+        """Note that a call was answered, or that nobody waits any more."""
+        self._reason = None

@@ -25,7 +25,7 @@ from .._client import (
     may_pass,
 )
 from ..exceptions import WatchError
-from .agenda import Agenda, Outage
+from .agenda import Agenda, Outage, Patience
 from .interest import Interest, Job, LeftJobs
 from .jobs import Answer, Info, JobKind
 from .schedule import RateLimit, Schedule
@@ -38,9 +38,9 @@ __all__ = ["Poller"]
 
 logger = logging.getLogger("aiodiscovery")
 
-
-#: For how many seconds there may be no credentials before that counts as final. Roles and metadata
-#: services have outages, too.
+#: For how many seconds the clock may be wrong, and for how many there may be no credentials, before
+#: that counts as final. Roles and metadata services have outages, too.
+_CLOCK_TIMEOUT = 60.0
 _CREDENTIALS_TIMEOUT = 3600.0
 
 
@@ -87,6 +87,7 @@ class Poller(Generic[Info]):
         # Since when calls fail, whatever they ask for, and what the last one that failed raised.
         self._failing_since = math.inf
         self._error: Exception | None = None
+        self._patience = Patience()
 
     def start(self, start_soon: Callable[..., object], name: str) -> None:
         """Ask in tasks beside the caller's, until they are cancelled.
@@ -140,6 +141,7 @@ class Poller(Generic[Info]):
             elif self._agenda.due(job_id) == last_poll:
                 self._put_on_agenda(job, job.due, job.delay, now)
         if not self._jobs:
+            self._patience.renew()
             self._wake.set()
 
     def release_later(self, interest: Interest) -> None:
@@ -321,6 +323,7 @@ class Poller(Generic[Info]):
         now = anyio.current_time()
         self._succeeded_at = now
         self._failing_since = math.inf
+        self._patience.renew()
         self._outage.note_success()
         logger.debug(
             "asked for %d %ss, the service knows %d", len(jobs), self._kind.noun, len(answer.infos)
@@ -365,6 +368,9 @@ class Poller(Generic[Info]):
     def _back_off(self, jobs: list[Job[Info]], started: float, error: Exception) -> None:
         """Ask for the jobs again later, and for others too unless it is these that fail."""
         now = anyio.current_time()
+        if self._patience.has_run_out(*_patience_with(error), now):
+            self._give_up(jobs, started, error)
+            return
         jitter = random.random()  # noqa: S311  # nothing to guess
         if not jobs[0].level:
             outage = self._outage
@@ -374,9 +380,6 @@ class Poller(Generic[Info]):
                 outage.paused_until, now, (each.deadline for each in self._interests)
             )
             self._failing_since = min(self._failing_since, now)
-            if now - self._failing_since >= self._patience(error):
-                self._give_up(jobs, started, error)
-                return
         logger.warning(
             "asking for %d %ss failed, trying again: %s",
             len(jobs),
@@ -395,12 +398,6 @@ class Poller(Generic[Info]):
         job.note_failure(error, now)
         due = now + self._backoff.delay(job.failures, jitter)
         self._put_on_agenda(job, due, self._schedule.min_delay, now)
-
-    def _patience(self, error: Exception) -> float:
-        """Return for how many seconds an error may go on before it counts as final."""
-        if is_of_the_clock(error):
-            return self._not_found_timeout
-        return _CREDENTIALS_TIMEOUT if is_of_credentials(error) else math.inf
 
     def _part(self, jobs: list[Job[Info]], started: float, error: Exception) -> None:
         """Find out by halving which of the jobs cannot be asked for."""
@@ -444,3 +441,10 @@ class Poller(Generic[Info]):
         now = anyio.current_time()
         for job in self._still_watched(jobs):
             self._put_on_agenda(job, now, 0.0, now)
+
+
+def _patience_with(error: Exception) -> tuple[object, float]:
+    """Return what an error is about, and for how many seconds that may go on."""
+    if is_of_the_clock(error):
+        return "clock", _CLOCK_TIMEOUT
+    return ("credentials", _CREDENTIALS_TIMEOUT) if is_of_credentials(error) else (None, math.inf)

@@ -278,6 +278,72 @@ def test_credentials_that_stay_away_are_explained() -> None:
     run_virtual(scenario)
 
 
+UNREACHABLE = EndpointConnectionError(endpoint_url="https://discovery.invalid")
+
+
+@virtual_only
+@pytest.mark.parametrize("error", [WRONG_TIMES[0], CREDENTIALS], ids=["clock", "credentials"])
+@pytest.mark.parametrize("before", [UNREACHABLE, service_error("ServiceUnavailable", 503)], ids=str)
+def test_how_long_calls_failed_for_another_reason_does_not_count(
+    error: Exception, before: Exception
+) -> None:
+    async def scenario(client: Any, virtual: VirtualService) -> None:
+        export_id = virtual.add_export(duration=100)
+        failures = iter([error])
+        virtual.failing = lambda call: before if call.time < 5000 else next(failures, None)
+        async with ExportWatcher(client) as watcher:
+            await watcher.wait(export_id)
+
+    run_virtual(scenario)
+
+
+@virtual_only
+@pytest.mark.parametrize("error", [WRONG_TIMES[0], CREDENTIALS], ids=["clock", "credentials"])
+def test_a_time_in_which_nobody_waited_does_not_count(error: Exception) -> None:
+    async def scenario(client: Any, virtual: VirtualService) -> None:
+        export_id = virtual.add_export(duration=100)
+        failures = iter([error] * 3)
+        virtual.failing = lambda call: next(failures, None)
+        async with ExportWatcher(client) as watcher:
+            with pytest.raises(aiodiscovery.ExportTimeoutError):
+                await watcher.wait(export_id, timeout=0.1)
+            await anyio.sleep(86400)
+            await watcher.wait(export_id)
+
+    run_virtual(scenario)
+
+
+@virtual_only
+@pytest.mark.parametrize(
+    ("error", "advice"),
+    [(WRONG_TIMES[0], "clock of this machine"), (CREDENTIALS, "credential_process")],
+    ids=["clock", "credentials"],
+)
+def test_what_stays_ends_the_waits_for_what_is_asked_for_alone_too(
+    error: Exception, advice: str
+) -> None:
+    async def scenario(client: Any, virtual: VirtualService) -> None:
+        export_id = virtual.add_export()
+        undecodable = UndecodableAnswerError("what")
+        virtual.failing = lambda call: undecodable if call.time < 20 else error
+        async with ExportWatcher(client) as watcher:
+            with pytest.raises(aiodiscovery.PollingError, match=advice):
+                await watcher.wait(export_id, timeout=10_000)
+
+    run_virtual(scenario)
+
+
+@virtual_only
+def test_without_patience_for_what_is_unknown_a_wrong_clock_is_waited_out_too() -> None:
+    async def scenario(client: Any, virtual: VirtualService) -> None:
+        export_id = virtual.add_export(duration=100)
+        virtual.failing = fail_until(20, WRONG_TIMES[0])
+        async with ExportWatcher(client, not_found_timeout=0) as watcher:
+            await watcher.wait(export_id)
+
+    run_virtual(scenario)
+
+
 # Another event loop or thread
 
 
