@@ -96,11 +96,25 @@ _ACCOUNT_CODES = frozenset(
         "UnrecognizedClientException",
     }
 )
+#: What botocore asks other services for credentials with, before it asks this one.
+_CREDENTIALS_OPERATIONS = frozenset(
+    {
+        "AssumeRole",
+        "AssumeRoleWithWebIdentity",
+        "CreateOAuth2Token",
+        "CreateToken",
+        "GetRoleCredentials",
+    }
+)
 _CREDENTIALS = (
     CredentialRetrievalError,
     MetadataRetrievalError,
     SSOError,
     TokenRetrievalError,
+)
+_CREDENTIALS_ADVICE = (
+    "see where the credentials come from: the profile's credential_process, its SSO session, its "
+    "role, or the machine's metadata service"
 )
 
 
@@ -143,7 +157,11 @@ def is_of_credentials(error: Exception) -> bool:
 def concerns_the_request(error: Exception) -> bool:
     """Say whether an error may be due to one of the things that a request asks for."""
     if isinstance(error, ClientError):
-        of_all = may_pass(error) or error_code(error) in _ACCOUNT_CODES
+        of_all = (
+            may_pass(error)
+            or error_code(error) in _ACCOUNT_CODES
+            or error.operation_name in _CREDENTIALS_OPERATIONS
+        )
         return not of_all and _status(error) not in (401, 403)
     return isinstance(error, (ParamValidationError, UndecodableAnswerError))
 
@@ -151,14 +169,13 @@ def concerns_the_request(error: Exception) -> bool:
 def advise(error: BaseException) -> str:
     """Say what to do about an error that stays; an empty string if that is not known."""
     if isinstance(error, _CREDENTIALS):
-        return (
-            "see where the credentials come from: the profile's credential_process, its SSO "
-            "session, its role, or the machine's metadata service"
-        )
+        return _CREDENTIALS_ADVICE
     if not isinstance(error, ClientError):
         return ""
     if is_of_the_clock(error):
         return "see whether the clock of this machine is right"
+    if error.operation_name in _CREDENTIALS_OPERATIONS:
+        return _CREDENTIALS_ADVICE
     if error_code(error) == "HomeRegionNotSetException":
         return (
             "this is not the account's Migration Hub home region; use that as region_name, or "

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from botocore.exceptions import ClientError
 
-from .._client import FeatureId, advise, call_of, describe_error, undecodable
+from .._client import FeatureId, advise, call_of, describe_error, error_code, undecodable
 from .._listing import MAX_IDS, MAX_PAGE_SIZE, get_paginator
 from ..exceptions import (
     ExportFailedError,
@@ -38,6 +38,7 @@ Info = TypeVar("Info", bound=Mapping[str, Any])
 
 #: What it may say of a task that it does not know, where it takes a single id.
 _NOT_FOUND_CODES = frozenset({"InvalidParameterValueException", "ResourceNotFoundException"})
+_DESCRIBE_BATCH_DELETE = "DescribeBatchDeleteConfigurationTask"
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,13 +220,15 @@ async def _describe_batch_deletes(
         try:
             answer = await describe(taskId=task_id)
         except ClientError as error:
-            if error.response.get("Error", {}).get("Code") not in _NOT_FOUND_CODES:
+            # The source of the credentials may say the same of the role, say.
+            is_its_own = error.operation_name == _DESCRIBE_BATCH_DELETE
+            if not is_its_own or error_code(error) not in _NOT_FOUND_CODES:
                 raise
         else:
             service_time = _read_date(answer)
             if task := answer.get("task"):
                 if task.get("taskId", task_id) != task_id:
-                    raise undecodable("DescribeBatchDeleteConfigurationTask", "it has another id")
+                    raise undecodable(_DESCRIBE_BATCH_DELETE, "it has another id")
                 found[task_id] = task
     return Answer(found, service_time)
 

@@ -39,7 +39,7 @@ from support.virtual import (
 )
 
 import aiodiscovery
-from aiodiscovery import ExportUpdate, ExportWatcher
+from aiodiscovery import BatchDeleteWatcher, ExportUpdate, ExportWatcher
 from aiodiscovery._client.answers import UndecodableAnswerError
 from aiodiscovery.emulator import Emulator
 
@@ -342,6 +342,39 @@ def test_without_patience_for_what_is_unknown_a_wrong_clock_is_waited_out_too() 
             await watcher.wait(export_id)
 
     run_virtual(scenario)
+
+
+def of_a_role(code: str, status: int = 400) -> ClientError:
+    """Make an error of what credentials are asked for."""
+    error = service_error(code, status)
+    return ClientError(error.response, "AssumeRole")
+
+
+@virtual_only
+@pytest.mark.parametrize("code", ["ValidationError", "ResourceNotFoundException", "PackedPolicy"])
+def test_what_the_source_of_the_credentials_refuses_is_no_id(code: str) -> None:
+    async def scenario(client: Any, virtual: VirtualService) -> None:
+        virtual.failing = lambda call: of_a_role(code)
+        async with ExportWatcher(client) as watcher:
+            with pytest.raises(aiodiscovery.PollingError, match="credentials come from") as raised:
+                await watcher.wait_all(["export-1", "export-2"])
+        assert raised.value.job_ids == ()
+
+    assert len(run_virtual(scenario).calls) == 1
+
+
+@pytest.mark.anyio
+async def test_what_the_source_of_the_credentials_does_not_know_is_no_task(
+    client: "Client",
+) -> None:
+    async def refuse(**_: Any) -> None:
+        raise of_a_role("ResourceNotFoundException")
+
+    client.meta.events.register(EVENT, refuse)
+
+    async with BatchDeleteWatcher(client, not_found_timeout=0) as watcher:
+        with pytest.raises(aiodiscovery.PollingError, match="credentials come from"):
+            await watcher.wait("1")
 
 
 # Another event loop or thread
