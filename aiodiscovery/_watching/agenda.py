@@ -4,9 +4,14 @@ import math
 from heapq import heapify, heappop, heappush, heapreplace
 from typing import NamedTuple, Self
 
-from .._client import Backoff
+from .._client import Backoff, is_of_credentials, is_of_the_clock
 
 __all__ = ["Agenda", "Outage", "Patience"]
+
+#: For how many seconds the clock may be wrong, and for how many there may be no credentials, before
+#: that counts as final. Roles and metadata services have outages, too.
+_CLOCK_TIMEOUT = 60.0
+_CREDENTIALS_TIMEOUT = 3600.0
 
 
 class Agenda:
@@ -175,16 +180,19 @@ class Patience:
         self._reason: object = None
         self._since = math.inf
 
-    def has_run_out(self, reason: object, allowed: float, now: float) -> bool:
-        """Note that a call failed, and say whether its reason has gone on for too long.
+    def has_run_out(self, error: Exception, now: float) -> bool:
+        """Note that a call failed, and say whether that is final.
 
-        It counts from its own first time: what failed for another reason says nothing of it.
-
-        :param allowed: for how many seconds it may go on.
+        It counts from the first failure of its kind: what failed for another reason says nothing.
         """
-        if reason != self._reason:
+        reason = allowed = None
+        if is_of_the_clock(error):
+            reason, allowed = is_of_the_clock, _CLOCK_TIMEOUT
+        elif is_of_credentials(error):
+            reason, allowed = is_of_credentials, _CREDENTIALS_TIMEOUT
+        if reason is not self._reason:
             self._reason, self._since = reason, now
-        return now - self._since >= allowed
+        return allowed is not None and now - self._since >= allowed
 
     def renew(self) -> None:
         """Note that a call was answered, or that nobody waits any more."""

@@ -19,8 +19,6 @@ from .._client import (
     Backoff,
     concerns_the_request,
     describe_error,
-    is_of_credentials,
-    is_of_the_clock,
     is_throttling,
     may_pass,
 )
@@ -37,11 +35,6 @@ if TYPE_CHECKING:
 __all__ = ["Poller"]
 
 logger = logging.getLogger("aiodiscovery")
-
-#: For how many seconds the clock may be wrong, and for how many there may be no credentials, before
-#: that counts as final. Roles and metadata services have outages, too.
-_CLOCK_TIMEOUT = 60.0
-_CREDENTIALS_TIMEOUT = 3600.0
 
 
 class Poller(Generic[Info]):
@@ -167,6 +160,15 @@ class Poller(Generic[Info]):
     def was_answered(self, interest: Interest) -> bool:
         """Say whether the service has said something of all that an interest wants."""
         return all(job.looked_at > -math.inf for job in self._jobs_of(interest))
+
+    def silence(self, interest: Interest) -> float:
+        """Return for how many seconds a call for what an interest wants has had no answer.
+
+        0 if that was the last poll: it may be a moment late.
+        """
+        now, last_poll = anyio.current_time(), self._schedule.last_poll(interest.deadline)
+        asked = [job.asked_at for job in self._jobs_of(interest) if job.in_flight]
+        return max((now - each for each in asked if each < last_poll), default=0.0)
 
     async def look_again(self, interest: Interest) -> None:
         """Ask at once for what an interest wants, and wait until that is answered.
@@ -368,7 +370,7 @@ class Poller(Generic[Info]):
     def _back_off(self, jobs: list[Job[Info]], started: float, error: Exception) -> None:
         """Ask for the jobs again later, and for others too unless it is these that fail."""
         now = anyio.current_time()
-        if self._patience.has_run_out(*_patience_with(error), now):
+        if self._patience.has_run_out(error, now):
             self._give_up(jobs, started, error)
             return
         jitter = random.random()  # noqa: S311  # nothing to guess
@@ -441,10 +443,3 @@ class Poller(Generic[Info]):
         now = anyio.current_time()
         for job in self._still_watched(jobs):
             self._put_on_agenda(job, now, 0.0, now)
-
-
-def _patience_with(error: Exception) -> tuple[object, float]:
-    """Return what an error is about, and for how many seconds that may go on."""
-    if is_of_the_clock(error):
-        return "clock", _CLOCK_TIMEOUT
-    return ("credentials", _CREDENTIALS_TIMEOUT) if is_of_credentials(error) else (None, math.inf)

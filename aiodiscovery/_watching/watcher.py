@@ -184,6 +184,8 @@ class JobWatcher(Generic[Info, Update]):
             return message, error
         if not self._poller.was_answered(subscription):
             return "the service has not answered yet", None
+        if seconds := self._poller.silence(subscription):
+            return f"the service has not answered for {seconds:.0f} s", None
         return "", None
 
     def _check_open(self) -> None:

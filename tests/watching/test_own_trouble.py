@@ -367,7 +367,7 @@ def test_what_the_source_of_the_credentials_refuses_is_no_id(code: str) -> None:
 async def test_what_the_source_of_the_credentials_does_not_know_is_no_task(
     client: "Client",
 ) -> None:
-    async def refuse(**_: Any) -> None:
+    def refuse(**_: Any) -> None:
         raise of_a_role("ResourceNotFoundException")
 
     client.meta.events.register(EVENT, refuse)
@@ -454,6 +454,38 @@ def test_a_time_out_says_that_nobody_has_answered() -> None:
                 await watcher.wait("export-1", timeout=100)
 
     run_virtual(scenario, latency=1000)
+
+
+@virtual_only
+def test_a_time_out_says_since_when_nobody_answers() -> None:
+    async def scenario(client: Any, virtual: VirtualService) -> None:
+        export_id = virtual.add_export()
+
+        async def wait(timeout: float, seconds: float) -> None:
+            silence = f"the service has not answered for {seconds:.0f} s"
+            with pytest.raises(aiodiscovery.ExportTimeoutError, match=silence):
+                await watcher.wait(export_id, timeout)
+
+        async with ExportWatcher(client) as watcher, anyio.create_task_group() as group:
+            group.start_soon(wait, 1000, 989.5)
+            await anyio.sleep(5)
+            virtual.latency = math.inf
+            await anyio.sleep(500)
+            group.start_soon(wait, 100, 594.5)  # it never was answered, as far as this one knows
+
+    run_virtual(scenario)
+
+
+@virtual_only
+def test_a_last_poll_that_is_under_way_is_no_silence() -> None:
+    async def scenario(client: Any, virtual: VirtualService) -> None:
+        export_id = virtual.add_export()
+        async with ExportWatcher(client) as watcher:
+            with pytest.raises(aiodiscovery.ExportTimeoutError) as raised:
+                await watcher.wait(export_id, timeout=100)
+        assert str(raised.value) == f"{export_id} has not ended within 100 s"
+
+    run_virtual(scenario, latency=3)
 
 
 @virtual_only
