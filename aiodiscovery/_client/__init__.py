@@ -1,6 +1,6 @@
 """How the service is called: clients, their answers and failures, and when to try again."""
 
-from .answers import answer_error, item_id
+from .answers import answer_error, item_id, undecodable
 from .backoff import Backoff, Schedule
 from .call import call, call_of
 from .client import check_client, create_client
@@ -40,4 +40,5 @@ __all__ = [
     "item_id",
     "may_pass",
     "printable",
+    "undecodable",
 ]

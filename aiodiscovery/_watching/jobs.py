@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from botocore.exceptions import ClientError
 
-from .._client import FeatureId, advise, call_of, describe_error, error_code, undecodable
+from .._client import FeatureId, advise, call_of, describe_error, error_code, item_id, undecodable
 from .._listing import MAX_IDS, MAX_PAGE_SIZE, get_paginator
 from ..exceptions import (
     ExportFailedError,
@@ -190,7 +190,7 @@ async def _read(
     """Read the pages of a listing until all that is wanted of it is there, and return that."""
     found: dict[str, Any] = {}
     missing = set(wanted)
-    has_nameless = False
+    nameless: Any = None
     service_time: float | None = None
     async for page in pages:
         if service_time is None:
@@ -198,15 +198,15 @@ async def _read(
         for item in page[items_key]:
             job_id = item.get(id_key)
             if not isinstance(job_id, str):
-                has_nameless = True
+                nameless = item
             elif job_id in missing or job_id in found:
                 missing.discard(job_id)
                 found[job_id] = item
         if not missing:
             break
-    if missing and has_nameless:
+    if missing and nameless is not None:
         # It may be one of those that would be said to be missing.
-        raise undecodable(operation_name, "it describes something without an id")
+        item_id(operation_name, nameless, id_key)
     return Answer({each: found[each] for each in wanted if each in found}, service_time)
 
 

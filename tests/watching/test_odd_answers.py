@@ -92,7 +92,7 @@ async def test_an_export_without_an_id_is_not_another_that_is_unknown(
 
     with anyio.fail_after(10):
         async with ExportWatcher(client, **SHORT, not_found_timeout=0.1) as watcher:
-            with pytest.raises(PollingError, match="something without an id") as caught:
+            with pytest.raises(PollingError, match="something without exportId") as caught:
                 await watcher.wait(export_id)
 
     assert caught.value.job_ids == (export_id,)
