@@ -214,7 +214,14 @@ def _payload(
 def to_json(info: "ExportInfoTypeDef", *, include_download_url: bool = False) -> dict[str, Any]:
     """Return an ExportInfo as JSON has it, times in UTC as ISO 8601."""
     return {
-        key: value.astimezone(UTC).isoformat() if isinstance(value, datetime) else value
+        key: _isoformat(value) if isinstance(value, datetime) else value
         for key, value in info.items()
         if include_download_url or key != "configurationsDownloadUrl"
     }
+
+
+def _isoformat(time: datetime) -> str:
+    try:
+        return time.astimezone(UTC).isoformat()
+    except OverflowError:
+        return time.isoformat()  # UTC has no date for it

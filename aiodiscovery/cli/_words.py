@@ -5,6 +5,7 @@ What the service says is made fit for a terminal here, field by field.
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -57,8 +58,11 @@ def truncated_remark(truncated: bool) -> str:
 
 
 def requested(info: "ExportInfoTypeDef", form: str) -> str:
-    """Return when an export was requested, in UTC."""
-    return f"{info['exportRequestTime'].astimezone(UTC):{form}}"
+    """Return when an export was requested, in UTC if UTC has a date for it."""
+    time = info["exportRequestTime"]
+    with suppress(OverflowError):
+        time = time.astimezone(UTC)
+    return f"{time:{form}}"
 
 
 def clock(seconds: float | None) -> str:

@@ -1,5 +1,6 @@
 """``aiodiscovery list``: lines, JSON and tables, and tokens that go both ways."""
 
+import json
 import re
 import subprocess
 import sys
@@ -32,6 +33,23 @@ def test_without_a_terminal_it_prints_a_line_for_each_export(emulator: Emulator)
     assert lines[-1].startswith(f"{failed}  FAILED  ")
     assert lines[-1].endswith(r"The bucket is \x1b[31mfull.")
     assert "X-Amz-" not in done.stdout
+
+
+@pytest.mark.parametrize("time", ["9999-12-31T23:59:59-05:00", "0001-01-01T00:00:00+05:00"])
+def test_a_time_that_utc_has_no_date_for_is_shown_in_its_zone(
+    emulator: Emulator, time: str
+) -> None:
+    info = {"exportId": "export-1", "exportStatus": "SUCCEEDED", "statusMessage": ""}
+    emulator.inject_foreign_answer(
+        "empty",
+        body=json.dumps({"exportsInfo": [info | {"exportRequestTime": time}]}),
+        headers={"Content-Type": "application/x-amz-json-1.1"},
+    )
+
+    done = run(emulator, "list")
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert time[4:10] in done.stdout  # a platform may leave zeros of the year out
 
 
 def test_json_has_all_fields(emulator: Emulator) -> None:
