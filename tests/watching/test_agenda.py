@@ -4,11 +4,13 @@ import math
 import tracemalloc
 
 import pytest
+from botocore.exceptions import CredentialRetrievalError
 from hypothesis import given
 from hypothesis import strategies as st
+from support.virtual import service_error
 
 from aiodiscovery._client import Backoff
-from aiodiscovery._watching.agenda import Agenda, Outage
+from aiodiscovery._watching.agenda import Agenda, Outage, Patience
 
 
 def test_nothing_is_taken_before_something_is_due() -> None:
@@ -277,3 +279,40 @@ def test_calls_that_fail_for_no_known_reason_are_made_smaller() -> None:
     assert outage.most(100) == 1
     outage.note_success()
     assert outage.most(100) == 100
+
+
+# For how long calls fail for one reason
+
+CLOCK = service_error("RequestExpired")
+CREDENTIALS = CredentialRetrievalError(provider="custom-process", error_msg="none")
+OTHER = service_error("ServiceUnavailable", 503)
+
+
+@pytest.mark.parametrize(("error", "allowed"), [(CLOCK, 60.0), (CREDENTIALS, 3600.0)])
+def test_patience_runs_out_from_the_first_failure_for_a_reason(
+    error: Exception, allowed: float
+) -> None:
+    patience = Patience()
+
+    assert not patience.has_run_out(OTHER, 0.0)
+    assert not patience.has_run_out(error, 5000.0)
+    assert not patience.has_run_out(error, 5000.0 + allowed - 0.1)
+    assert patience.has_run_out(error, 5000.0 + allowed)
+
+
+@pytest.mark.parametrize("error", [CLOCK, CREDENTIALS])
+def test_patience_begins_anew_after_another_reason_or_an_answer(error: Exception) -> None:
+    patience = Patience()
+    for time, between in enumerate((OTHER, None)):
+        assert not patience.has_run_out(error, 10_000.0 * time)
+        if between is None:
+            patience.renew()
+        else:
+            assert not patience.has_run_out(between, 10_000.0 * time + 9000.0)
+        assert not patience.has_run_out(error, 10_000.0 * time + 9999.0)
+
+
+def test_patience_with_what_may_always_pass_never_runs_out() -> None:
+    patience = Patience()
+
+    assert not any(patience.has_run_out(OTHER, time) for time in (0.0, 1e6, 1e9))
