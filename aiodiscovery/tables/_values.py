@@ -4,6 +4,7 @@ Texts in the usual form go through pyarrow's own kernels. Where one in a batch i
 that is different is read by itself; the two ways give the same values.
 """
 
+import sys
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
@@ -26,6 +27,8 @@ _TYPES: dict[Type, pa.DataType] = {
 _US = r"^([0-9]{2})/([0-9]{2})/([0-9]{4}) ((?:0[1-9]|1[0-2]):[0-9]{2}:[0-9]{2}) [AaPp][Mm]$"
 #: The first and the last microsecond that Python has too, counted from 1970.
 _FIRST, _LAST = -62_135_596_800_000_000, 253_402_300_799_999_999
+#: In seconds.
+_HALF_DAY = 12 * 60 * 60
 
 
 class Converted(NamedTuple):
@@ -38,7 +41,9 @@ class Converted(NamedTuple):
 
 def nulls(count: int, column: Column) -> "pa.Array[Any]":
     """Return the values of a column that a file does not have."""
-    return pa.array([None], _TYPES[column.type]).take(pa.nulls(count, pa.int32()))
+    type_: Any = _TYPES[column.type]
+    values: pa.Array[Any] = pa.nulls(count, type_)
+    return values
 
 
 def schema_of(columns: Iterable[Column]) -> pa.Schema:
@@ -117,13 +122,22 @@ def _different_times(texts: "pa.Array[Any]") -> "pa.Array[Any] | None":
 def _us_times(texts: "pa.Array[Any]", iso: "pa.Array[Any]") -> "pa.Array[Any]":
     """Read times that have am or pm, and are without it in the ISO form."""
     morning: Any = pc.cast(iso, pa.timestamp("us"))
-    is_12 = pc.equal(pc.hour(morning), pa.scalar(12))
+    is_12 = pc.equal(pc.hour(morning), _number(12))
     is_pm = pc.or_(pc.match_substring(texts, "P"), pc.match_substring(texts, "p"))
     # 12 is the first hour of each half of a day.
-    shift = pc.add(pc.if_else(is_pm, 12, 0), pc.if_else(is_12, -12, 0))
-    seconds = pc.cast(pc.multiply(shift, 3600), pa.duration("s"))
+    seconds = pc.add(
+        pc.if_else(is_pm, _number(_HALF_DAY), _number(0)),
+        pc.if_else(is_12, _number(-_HALF_DAY), _number(0)),
+    )
+    seconds = pc.cast(seconds, pa.duration("s"))
     times: pa.Array[Any] = pc.cast(pc.add(morning, seconds), _TIME)
     return times
+
+
+def _number(value: int) -> Any:
+    """Make a pyarrow scalar. ``pa.scalar`` imports pandas for it, which takes half a second."""
+    data = pa.py_buffer(value.to_bytes(8, sys.byteorder, signed=True))
+    return pa.Array.from_buffers(pa.int64(), 1, [None, data])[0]
 
 
 _FAST: dict[Type, Callable[["pa.Array[Any]"], "pa.Array[Any] | None"]] = {

@@ -99,6 +99,8 @@ def test_an_example_works_as_it_stands(tmp_path: Path, line: str, name: str) -> 
             archives.mkdir()
             (archives / "export-1.zip").write_bytes(emulator.archive(emulator.export_ids[0]))
         env = environment(emulator) | {"PATH": f"{command.parent}{os.pathsep}{os.environ['PATH']}"}
+        if "--report" in line:  # on what the example before has collected
+            line = f"{EXAMPLES[EXAMPLES.index((name, line)) - 1][1]}\n{line}"
         script = f"set -eo pipefail\n{line}" if shell == "bash" else line
         with subprocess.Popen(
             [shell, "-c", script],

@@ -339,6 +339,32 @@ def test_a_process_that_is_killed_leaves_no_file_under_a_final_name(
     assert pq.read_table(file_of(directory, "os_info_agent")).num_rows == 100_000
 
 
+IMPORTS = """
+import sys
+from aiodiscovery.tables import write_parquet
+
+write_parquet(sys.argv[1], sys.argv[2])
+print(*sys.modules)
+"""
+
+
+def test_pandas_is_not_imported_for_what_does_not_need_it(tmp_path: Path, directory: Path) -> None:
+    rows = [
+        [*CONNECTION[:9], time] for time in ("01/05/2026 12:00:00 am", "01/05/2026 01:00:00 pm")
+    ]
+    path = connections(tmp_path / "export-1.zip", *rows)
+
+    output = subprocess.run(
+        [sys.executable, "-c", IMPORTS, str(path), str(directory)],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+
+    assert "pyarrow" in output.split()
+    assert "pandas" not in output.split()
+
+
 def test_row_groups_have_a_size_that_is_bounded(tmp_path: Path, directory: Path) -> None:
     long_row = ["1"] * 5 + ["x" * 100_000] + ["1"] * 2
     data = csv_bytes(HEADERS["process"], [long_row] * 1_000)
