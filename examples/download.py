@@ -59,7 +59,7 @@ def run() -> int:
 
     if find_spec("httpx2") is None:
         # Before an export is started that could not be downloaded.
-        print("It needs the extra: pip install 'aiodiscovery[download]'", file=sys.stderr)
+        print('It needs the extra: pip install "aiodiscovery[download]"', file=sys.stderr)
         return 1
 
     logging.basicConfig(format="%(message)s", stream=sys.stdout)

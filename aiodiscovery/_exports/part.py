@@ -3,56 +3,57 @@
 The bytes are in ``<name>.part``. What they are the beginning of is said by the note beside it,
 ``<name>.part.json``; who holds the lock on that note has the part to itself. The operating system
 lets go of the lock when a process ends, however it ends.
+
+Not every file system's locks lock. So what must never happen does not depend on them: a file is
+written only by the ``Part`` that made it, and only such a file is published. What an earlier
+download left is copied into a new file before anything is added to it.
+
+A download that starts anew leaves the bytes that it has alone until the new ones have proved
+themselves, in a file of a private name that the note holds.
 """
 
 import contextlib
-import json
-import lzma
 import os
-import struct
 import sys
 import threading
-import zipfile
-import zlib
-from collections.abc import Callable
-from errno import EINVAL
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
 
 from anyio import ClosedResourceError, from_thread
 
-__all__ = ["Part", "find_flaw"]
+from . import files
+from .archive import Flaw, find_flaw
+from .note import Note, Noted
 
-_CHUNK = 1024 * 1024
+__all__ = ["Part"]
+
+#: How many archives that cannot be read may lie beside each other.
+_MOST_UNVERIFIED = 99
 
 
-if sys.platform == "win32":
-    import msvcrt
+@dataclass
+class _Bytes:
+    """Bytes of an archive on disk, from the first one on."""
 
-    def _try_lock(file: BinaryIO) -> bool:
-        file.seek(0x7FFF_FFFE)  # what is locked cannot be read, so it is nothing of the note
-        try:
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        except PermissionError:
-            return False
-        return True
+    path: Path
+    descriptor: int
+    #: Whether this Part has made the file, so that nobody else writes to it.
+    is_own: bool
+    size: int
+    #: How many there will be; None where that is not known.
+    total: int | None
+    #: The strong ETag of what they are from; None where it has none.
+    etag: str | None
+    #: Whether all of them are known to have come in one answer.
+    in_one_piece: bool = False
 
-    def _unlock(file: BinaryIO) -> None:
-        """Do nothing: closing the file is enough."""
-else:
-    import fcntl
-
-    def _try_lock(file: BinaryIO) -> bool:
-        # flock(), because a lock of lockf() holds for all of a process.
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        return True
-
-    def _unlock(file: BinaryIO) -> None:
-        # A process that was forked meanwhile has the file open too.
-        fcntl.flock(file, fcntl.LOCK_UN)
+    @property
+    def offset(self) -> int:
+        if self.etag is None or not self.size:
+            return 0
+        if self.total is not None and self.size > self.total:
+            return 0
+        return self.size - (self.size == self.total)
 
 
 class Part:
@@ -66,22 +67,40 @@ class Part:
 
     def __init__(self, path: Path, export_id: str) -> None:
         self.path = path
-        self._export_id = export_id
+        self.export_id = export_id
         self._data_path = path.with_name(f"{path.name}.part")
-        self._note_path = path.with_name(f"{path.name}.part.json")
+        self._note = Note(path, export_id)
         # A task that asyncio cancels leaves a call behind that still runs in its thread.
         self._mutex = threading.Lock()
         self._closed = False
-        self._is_done = False
-        self._note: BinaryIO | None = None
-        self._data: BinaryIO | None = None
-        #: How many bytes there are, and how many there will be; None where that is not known.
-        self.size = 0
-        self.total: int | None = None
-        #: The strong ETag of what the bytes are from; None where it has none.
-        self.etag: str | None = None
-        #: Whether all bytes are known to have come in one answer.
-        self.in_one_piece = False
+        #: What is in the part file, and what is to take its place once it has proved itself.
+        self._main: _Bytes | None = None
+        self._new: _Bytes | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is open."""
+        return self._note.is_open
+
+    @property
+    def size(self) -> int:
+        """How many bytes there are."""
+        return 0 if self._bytes is None else self._bytes.size
+
+    @property
+    def total(self) -> int | None:
+        """How many bytes there will be; None where that is not known."""
+        return None if self._bytes is None else self._bytes.total
+
+    @property
+    def etag(self) -> str | None:
+        """The strong ETag of what the bytes are from; None where it has none."""
+        return None if self._bytes is None else self._bytes.etag
+
+    @property
+    def in_one_piece(self) -> bool:
+        """Whether all bytes are known to have come in one answer."""
+        return self._bytes is not None and self._bytes.in_one_piece
 
     @property
     def offset(self) -> int:
@@ -89,99 +108,208 @@ class Part:
 
         What is whole lacks its last byte: with that comes whether it is still the same.
         """
-        if self.etag is None or not self.size:
-            return 0
-        if self.total is not None and self.size > self.total:
-            return 0
-        return self.size - self.is_whole
+        return 0 if self._bytes is None else self._bytes.offset
 
     @property
     def is_whole(self) -> bool:
         """Whether it is as long as it has to be."""
-        return self.size == self.total
+        return self._bytes is not None and self._bytes.size == self._bytes.total
 
-    def try_open(self) -> bool:
+    @property
+    def _bytes(self) -> _Bytes | None:
+        return self._new or self._main
+
+    def try_open(self, *, leftovers_only: bool = False) -> bool:
         """Open it, with what an earlier download has left.
 
+        :param leftovers_only: whether to open it only if there is something to open.
         :return: False where another download has it open.
+        :raises OSError: where it cannot be made, is not a regular file, or cannot be locked.
         """
         with self._mutex:
-            while not self._closed:
-                self._note = open(self._note_path, "a+b", buffering=0)  # noqa: SIM115
-                if not _try_lock(self._note):
-                    self._note.close()
-                    self._note = None
-                    return False
-                if _is_at(self._note, self._note_path):
-                    self._data = open(self._data_path, "a+b", buffering=0)  # noqa: SIM115
-                    self._load()
-                    return True
-                # Who had the lock has removed the file between the two calls.
-                self._note.close()
-        return False
+            if self._closed or not self._note.try_open(leftovers_only=leftovers_only):
+                return False
+            self._load()
+            return True
 
     def _load(self) -> None:
-        assert self._note is not None  # noqa: S101  # it is open
-        assert self._data is not None  # noqa: S101
-        self._note.seek(0)
-        try:
-            note: Any = json.loads(self._note.read())
-            export_id, etag, total = note["exportId"], note["etag"], note["size"]
-        except (ValueError, LookupError, TypeError):
-            export_id = etag = total = None
-        known = isinstance(etag, str) and (total is None or type(total) is int)
-        if known and export_id == self._export_id:
-            self.etag, self.total = etag, total
-            self.size = os.fstat(self._data.fileno()).st_size
-        else:
-            self._restart(None, None)
+        noted = self._note.read()
+        if noted.private is not None:
+            # A download that was killed has left what it had not come to the end of.
+            files.remove(noted.private)
+        if files.stat_regular(self._data_path) is None or noted.etag is None:
+            return
+        descriptor = files.open_regular(self._data_path)
+        if descriptor is not None:
+            size = os.fstat(descriptor).st_size
+            self._main = _Bytes(
+                self._data_path,
+                descriptor,
+                is_own=False,
+                size=size,
+                total=noted.total,
+                etag=noted.etag,
+            )
 
     def begin(self, etag: str | None, total: int | None) -> None:
-        """Start anew, with what has this ETag and this length."""
+        """Start anew, with what has this ETag and this length.
+
+        Bytes that a download could go on with are kept until those that come now have proved
+        themselves.
+        """
         with self._mutex:
-            self._restart(etag, total)
-            self.in_one_piece = True
+            self._check_open()
+            self._discard_new()
+            if self._main is not None and self._main.offset:
+                private = files.private_name(self.path)
+                self._write_note(self._main, private)
+                self._new = _Bytes(
+                    private, files.create(private), is_own=True, size=0, total=total, etag=etag
+                )
+                self._new.in_one_piece = True
+                return
+            self._start(etag, total)
+
+    def _start(self, etag: str | None, total: int | None) -> None:
+        """Make the part file, empty."""
+        self._write_note()
+        self._discard_main()
+        # In this order, a process that is killed in between leaves nothing that is wrong.
+        descriptor = self._create_part()
+        self._main = _Bytes(
+            self._data_path, descriptor, is_own=True, size=0, total=total, etag=etag
+        )
+        self._main.in_one_piece = True
+        self._write_note(self._main)
+
+    def _create_part(self) -> int:
+        try:
+            return files.create(self._data_path)
+        except FileExistsError:
+            # One that its note does not tell about, or another download's by now.
+            files.stat_regular(self._data_path)
+            self._data_path.unlink(missing_ok=True)
+            return files.create(self._data_path)
 
     def go_on(self, total: int | None) -> None:
         """Note that what comes next is from another answer, which begins at the offset."""
         with self._mutex:
-            assert self._data is not None  # noqa: S101  # it is open
-            self.size = self.offset
-            self._data.truncate(self.size)
-            self.in_one_piece = False
-            self.total = total if self.total is None else self.total
+            self._check_open()
+            offset = self.offset
+            if self._new is not None:
+                # Two answers are of the same archive by now.
+                self._promote()
+            assert self._main is not None  # noqa: S101  # otherwise there is no offset
+            if not self._main.is_own:
+                self._adopt(offset)
+            elif self._main.size > offset:
+                os.ftruncate(self._main.descriptor, offset)
+            self._main.size = offset
+            self._main.in_one_piece = False
+            if self._main.total is None and total is not None:
+                self._main.total = total
+                self._write_note(self._main)
+
+    def _adopt(self, length: int) -> None:
+        """Copy the bytes that an earlier download left into a file of one's own."""
+        left = self._main
+        assert left is not None  # noqa: S101  # there is something to adopt
+        if sys.platform == "win32":
+            # Locks do lock there, and no open file is ever replaced.
+            os.close(left.descriptor)
+            left.descriptor = os.open(left.path, os.O_RDWR | os.O_APPEND | os.O_BINARY)
+            os.ftruncate(left.descriptor, length)
+            left.is_own = True
+            return
+        private = files.private_name(self.path)
+        self._write_note(left, private)
+        descriptor = files.copy(left.descriptor, private, length, self._check_wanted)
+        try:
+            os.replace(private, self._data_path)
+        except BaseException:
+            os.close(descriptor)
+            files.remove(private)
+            raise
+        os.close(left.descriptor)
+        left.descriptor, left.is_own = descriptor, True
+        self._write_note(left)
+
+    def _promote(self) -> None:
+        """Let the new bytes take the place of the old ones."""
+        new = self._new
+        assert new is not None  # noqa: S101  # there is something to promote
+        # Neither note would be right between the two steps.
+        self._write_note(private=new.path)
+        self._discard_main()
+        if sys.platform == "win32":
+            os.close(new.descriptor)  # no open file can be renamed there
+            os.replace(new.path, self._data_path)
+            new.descriptor = os.open(self._data_path, os.O_RDWR | os.O_APPEND | os.O_BINARY)
+        else:
+            os.replace(new.path, self._data_path)
+        new.path = self._data_path
+        self._main, self._new = new, None
+        self._write_note(new)
+
+    def settle(self) -> None:
+        """Decide, when an answer broke off, which bytes to go on with: the old or the new ones.
+
+        New ones that a download cannot go on with are worth nothing. Of the same archive, the more
+        the better.
+        """
+        with self._mutex:
+            if self._closed or self._new is None:
+                return
+            assert self._main is not None  # noqa: S101  # that is why there are new ones
+            if not self._new.offset:
+                self._discard_new()
+            elif self._new.etag == self._main.etag:
+                if self._new.size > self._main.size:
+                    self._promote()
+                else:
+                    self._discard_new()
+
+    def drop_new(self) -> None:
+        """Forget the bytes that came last, and go back to older ones, if there are any."""
+        with self._mutex:
+            self._check_open()
+            if self._new is not None:
+                self._discard_new()
+                self._write_note(self._main)
+            else:
+                self._discard_main()
+                self._write_note()
 
     def clear(self) -> None:
         """Forget all of it."""
         with self._mutex:
-            self._restart(None, None)
-
-    def _restart(self, etag: str | None, total: int | None) -> None:
-        assert self._note is not None  # noqa: S101  # it is open
-        assert self._data is not None  # noqa: S101
-        # In this order, a process that is killed in between leaves nothing that is wrong.
-        self._data.truncate(0)
-        self._note.truncate(0)
-        self.size, self.total, self.etag, self.in_one_piece = 0, total, etag, False
-        note = {"exportId": self._export_id, "etag": etag, "size": total}
-        _write(self._note, json.dumps(note).encode("ascii"))
+            self._check_open()
+            self._discard_new()
+            self._discard_main()
+            if files.stat_regular(self._data_path) is not None:
+                files.remove(self._data_path)  # one that its note does not tell about
+            self._write_note()
 
     def append(self, chunk: bytes) -> None:
         """Write what follows."""
         with self._mutex:
-            assert self._data is not None  # noqa: S101  # it is open
-            _write(self._data, chunk)
-            self.size += len(chunk)
+            self._check_open()
+            target = self._bytes
+            assert target is not None  # noqa: S101  # begin() or go_on() came before
+            assert target.is_own  # noqa: S101
+            files.write(target.descriptor, chunk, target.path)
+            target.size += len(chunk)
 
-    def find_flaw(self) -> str | None:
+    def find_flaw(self) -> Flaw | None:
         """Say what is wrong with the archive that this is; None: nothing."""
-        return find_flaw(self._data_path, self._check_wanted)
-
-    def published_size(self) -> int | None:
-        """Return the size of a whole archive that has the final name already; None: none has."""
-        if not self.path.is_file() or find_flaw(self.path, self._check_wanted) is not None:
-            return None
-        return self.path.stat().st_size
+        with self._mutex:
+            self._check_open()
+            assert self._bytes is not None  # noqa: S101  # begin() or go_on() came before
+            descriptor = os.dup(self._bytes.descriptor)
+        try:
+            return find_flaw(descriptor, self._check_wanted)
+        finally:
+            os.close(descriptor)
 
     def _check_wanted(self) -> None:
         from_thread.check_cancelled()
@@ -189,81 +317,106 @@ class Part:
             # By a task that asyncio cancelled, of which anyio does not know.
             raise ClosedResourceError
 
-    def publish(self) -> None:
-        """Give it its final name, in place of what has that now."""
+    def _check_open(self) -> None:
+        if self._closed or not self._note.is_open:
+            raise ClosedResourceError
+
+    def publish(self, replaced: os.stat_result | None = None) -> None:
+        """Give it its final name.
+
+        :param replaced: the one file that may have that name already.
+        :raises FileExistsError: where something else has it.
+        """
         with self._mutex:
-            assert self._data is not None  # noqa: S101  # it is open
-            os.fsync(self._data.fileno())
-            self._data.close()
-            os.replace(self._data_path, self.path)
-            self._is_done = True
-            self._remove_note()
+            self._check_open()
+            self._publish_as(self.path, replaced)
+
+    def keep_unverified(self) -> Path:
+        """Keep it beside its final name, under a name that says that it could not be verified.
+
+        :return: that name. It is not a new one where the same bytes have it already.
+        """
+        with self._mutex:
+            self._check_open()
+            assert self._bytes is not None  # noqa: S101  # it is complete
+            for number in range(1, _MOST_UNVERIFIED + 1):
+                suffix = "unverified" if number == 1 else f"unverified-{number}"
+                path = self.path.with_name(f"{self.path.name}.{suffix}")
+                with contextlib.suppress(FileExistsError, IsADirectoryError):
+                    other = files.open_regular(path)
+                    if other is None:
+                        self._publish_as(path, None)
+                        return path
+                    try:
+                        if files.same_content(other, self._bytes.descriptor, self._check_wanted):
+                            self._discard_new()
+                            self._discard_main()
+                            self._write_note()
+                            return path
+                    finally:
+                        os.close(other)
+            raise FileExistsError(
+                f"there are {_MOST_UNVERIFIED} archives beside {str(self.path)!r}"
+            )
+
+    def _publish_as(self, name: Path, replaced: os.stat_result | None) -> None:
+        done = self._bytes
+        assert done is not None  # noqa: S101  # it is complete
+        assert done.is_own  # noqa: S101  # its last byte came in this download
+        os.fsync(done.descriptor)
+        files.give_name(done.descriptor, done.path, name, self._check_wanted, replaced)
+        if sys.platform != "win32":  # where it had to be closed before
+            os.close(done.descriptor)
+        if done is self._main:
+            self._main = None
+        self._new = None
+        self._discard_main()
+        self._write_note()
+        self._note.remove()
 
     def close(self) -> None:
         """Let go of it, and leave what is worth keeping.
 
         Takes no time, unless a call of a cancelled task still runs in its thread.
         """
+        # Before the mutex, so that a call that takes long has an end.
+        self._closed = True
         with self._mutex:
-            self._closed = True
-            if self._data is not None and not self._data.closed:
-                self._data.close()
-                if not self.size:
-                    self._is_done = True
-                    with contextlib.suppress(OSError):
-                        self._data_path.unlink()
-                    self._remove_note()
-            if self._note is not None and not self._note.closed:
-                _unlock(self._note)
-                self._note.close()
-                if sys.platform == "win32" and self._is_done:
-                    # Which removes no file that is open, this one before or another one's now.
-                    self._remove_note()
+            if not self._note.is_open:
+                return
+            with contextlib.suppress(OSError):
+                self._leave()
+            self._discard_new()
+            if self._main is not None:
+                os.close(self._main.descriptor)
+                self._main = None
+            self._note.close()
 
-    def _remove_note(self) -> None:
-        # While it is locked: afterwards it may be another one's.
-        with contextlib.suppress(OSError):
-            self._note_path.unlink()
+    def _leave(self) -> None:
+        if self._new is not None:
+            if self._main is None or self._new.offset >= self._main.offset:
+                self._promote()
+            else:
+                self._discard_new()
+                self._write_note(self._main)
+        if self._main is not None and not self._main.offset:
+            self._discard_main()
+        if self._main is None:
+            self._note.remove()
 
+    def _discard_new(self) -> None:
+        if self._new is not None:
+            files.remove(self._new.path)
+            os.close(self._new.descriptor)
+            self._new = None
 
-def _is_at(file: BinaryIO, path: Path) -> bool:
-    try:
-        return os.path.samestat(os.fstat(file.fileno()), path.stat())
-    except FileNotFoundError:
-        return False
+    def _discard_main(self) -> None:
+        if self._main is not None:
+            if files.has_name(self._main.descriptor, self._main.path):
+                files.remove(self._main.path)
+            os.close(self._main.descriptor)
+            self._main = None
 
-
-def _write(file: BinaryIO, data: bytes) -> None:
-    # A file without a buffer may take less than it is given.
-    left = memoryview(data)
-    while left:
-        left = left[file.write(left) :]
-
-
-def find_flaw(
-    path: Path, check_wanted: Callable[[], object] = from_thread.check_cancelled
-) -> str | None:
-    """Read a zip archive to its end, with the CRC of every file in it. For a thread of anyio's.
-
-    :param check_wanted: called again and again; what it raises ends the reading.
-    :return: what is wrong with it; None: nothing.
-    :raises OSError: where it cannot be read.
-    """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            for member in archive.infolist():
-                if member.flag_bits & 0x1:
-                    return f"{member.filename!r} in it is encrypted"
-                with archive.open(member) as file:
-                    while file.read(_CHUNK):
-                        check_wanted()
-    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, struct.error) as error:
-        return str(error) or type(error).__name__
-    except (NotImplementedError, OverflowError, ValueError) as error:
-        return str(error)
-    except OSError as error:
-        # What bz2 says of bad data, and what seeking to a negative position says.
-        if error.errno not in (None, EINVAL):
-            raise
-        return str(error)
-    return None
+    def _write_note(self, about: _Bytes | None = None, private: Path | None = None) -> None:
+        etag, total = (None, None) if about is None else (about.etag, about.total)
+        self._note.write(Noted(etag, total, private))

@@ -6,33 +6,44 @@ strong ETag tells whether the rest of something still fits, section 13.1.5.
 
 import logging
 import random
-import re
 import ssl
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager, suppress
 from functools import partial
-from http import HTTPStatus
-from pathlib import Path
-from typing import Literal, NamedTuple, Protocol
+from typing import Protocol
 
 import anyio
 import httpx2
 from anyio.to_thread import run_sync
 
-from .._client import Schedule
+from .._client import CALL_ERRORS, Schedule, describe_error, may_pass
 from ..exceptions import DownloadError
+from .answers import (
+    Problem,
+    content_length,
+    content_range,
+    content_type,
+    problem_of_connection,
+    problem_of_status,
+    problem_of_url,
+    redirected,
+    strong_etag,
+    target_of,
+)
+from .archive import Flaw
+from .link import Url
 from .part import Part
-from .redaction import hide_signatures
+from .published import Published
 
-__all__ = ["TIMEOUT", "Transfer"]
+__all__ = ["Transfer"]
 
 logger = logging.getLogger("aiodiscovery")
 
-#: For how long a server may say nothing, in seconds.
-TIMEOUT = 30.0
 #: When to try again what failed, and how often in a row without a byte of progress.
 _SCHEDULE = Schedule(0.5, 20.0)
 _MAX_RETRIES = 7
+#: For how long at most a server may have its requests wait, in seconds.
+_MAX_RETRY_AFTER = 120.0
 
 #: How much of the end of two archives has to be the same, in bytes. There are the names, sizes and
 #: CRCs of what is in them, some hundred files.
@@ -41,26 +52,17 @@ _END = 64 * 1024
 #: How many chunks of a body that is closed may have been read already.
 _MOST_LEFT = 4
 
-_CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-\d{1,18}/(\d{1,18}|\*)", re.ASCII)
-# Such statuses may be others the next time.
-_PASSING = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS})
+# What zip archives begin with: a file, or the end of an archive without any.
+_BEGINNINGS = (b"PK\3\4", b"PK\5\6")
+_BEGINNING = 4
 
 
 class _Link(Protocol):
     @property
     def export_id(self) -> str: ...
     @property
-    def url(self) -> str: ...
+    def url(self) -> Url: ...
     async def renew(self) -> None: ...
-
-
-class _Problem(NamedTuple):
-    """Why an answer is not what was asked for."""
-
-    text: str
-    status_code: int | None = None
-    #: Ask for the same later, ask at another URL, or do not ask again.
-    remedy: Literal["later", "renew"] | None = "later"
 
 
 class Transfer:
@@ -85,6 +87,8 @@ class Transfer:
         self._renewed = False
         #: Up to where it got so far: what comes again is no progress.
         self._furthest = 0
+        #: Whether to ask for all of it next, because its rest did not fit.
+        self._asks_for_all = False
 
     async def fetch(self, part: Part) -> None:
         """Get what is missing of a part, and verify it.
@@ -97,58 +101,90 @@ class Transfer:
             logger.warning("export %s is not whole: %s, starting anew", self._link.export_id, flaw)
             await run_sync(part.clear)
             flaw = await self._complete(part)
-        if flaw is not None:
-            await run_sync(part.clear)
-            raise self._error(f"what the server sent is not a whole zip archive: {flaw}")
+        if flaw is None:
+            return
+        if flaw.may_be_whole:
+            path = await run_sync(part.keep_unverified)
+            raise self._error(
+                f"the archive came whole, but cannot be read: {flaw}; it is kept as {str(path)!r}"
+            )
+        await run_sync(part.drop_new)
+        raise self._error(f"what the server sent is not a whole zip archive: {flaw}")
 
-    async def _complete(self, part: Part) -> str | None:
-        """Get what is missing of a part, and return what is wrong with the whole."""
-        self._furthest = 0
-        await self._until_done(partial(self._continue, part))
-        return await run_sync(part.find_flaw)
-
-    async def finds_the_same(self, path: Path, size: int) -> bool:
-        """Say whether the server has the archive that is at a path.
+    async def finds_the_same(self, published: Published, size: int) -> bool:
+        """Say whether the server has the archive that has the final name already.
 
         It has if the length and the end are the same.
         """
         same = False
         first = max(0, size - _END)
 
-        async def compare(response: httpx2.Response) -> _Problem | None:
+        async def compare(response: httpx2.Response) -> Problem | None:
             nonlocal same
-            same = await _is_same(response, path, first, size)
+            found = await _compare(response, published, first, size)
+            if isinstance(found, Problem):
+                self._asks_for_all = response.status_code == 206
+                return found
+            same = found
             return None
 
-        headers = {"Range": f"bytes={first}-"}
-        await self._until_done(partial(self._ask, headers, compare))
+        async def attempt() -> Problem | None:
+            # Not every server minds ranges as it should.
+            whole, self._asks_for_all = self._asks_for_all, False
+            return await self._ask({} if whole else {"Range": f"bytes={first}-"}, compare)
+
+        await self._until_done(attempt)
         if same and self._progress is not None:
             self._progress(size, size)
         return same
 
-    async def _until_done(self, attempt: Callable[[], Awaitable[_Problem | None]]) -> None:
+    async def _complete(self, part: Part) -> Flaw | None:
+        """Get what is missing of a part, and return what is wrong with the whole."""
+        self._furthest = 0
+        await self._until_done(partial(self._continue, part))
+        return await run_sync(part.find_flaw)
+
+    async def _until_done(self, attempt: Callable[[], Awaitable[Problem | None]]) -> None:
         """Try until there is no problem any more, or none that could pass.
 
         Errors are raised here, where none of the HTTP client's is being handled: in the chain of
         those is the request, and with it the URL.
         """
-        while (problem := await attempt()) is not None:
+        step = attempt
+        while True:
+            problem = await step()
+            if problem is None:
+                if step is attempt:
+                    break
+                self._renewed, step = True, attempt
+                continue
             if problem.remedy == "renew" and not self._renewed:
                 logger.info(
                     "export %s: %s, getting a fresh URL", self._link.export_id, problem.text
                 )
-                self._renewed = True
-                await self._link.renew()
+                step = self._renew
                 continue
             self._failures += 1
             if problem.remedy != "later" or self._failures > _MAX_RETRIES:
-                raise self._error(problem.text, problem.status_code)
+                raise problem.error or self._error(problem.text, problem.status_code)
             delay = _SCHEDULE.delay(self._failures, random.random())  # noqa: S311  # nothing to guess
+            delay = max(delay, min(problem.retry_after, _MAX_RETRY_AFTER))
             logger.warning(
                 "export %s: %s, trying again in %.1f s", self._link.export_id, problem.text, delay
             )
             await anyio.sleep(delay)
         self._failures, self._renewed = 0, False
+
+    async def _renew(self) -> Problem | None:
+        """Get a fresh URL, or say why the service cannot be asked for one now."""
+        try:
+            await self._link.renew()
+        except CALL_ERRORS as error:
+            if not may_pass(error):
+                raise
+            text = f"the service cannot be asked for a fresh URL ({describe_error(error)})"
+            return Problem(text, error=error)
+        return None
 
     def _error(self, problem: str, status_code: int | None = None) -> DownloadError:
         message = f"export {self._link.export_id} cannot be downloaded: {problem}"
@@ -157,58 +193,101 @@ class Transfer:
     async def _ask(
         self,
         headers: dict[str, str],
-        take: Callable[[httpx2.Response], Awaitable[_Problem | None]],
-    ) -> _Problem | None:
-        """Send a request, let what is no error be taken, and say what the problem was."""
+        take: Callable[[httpx2.Response], Awaitable[Problem | None]],
+        url: Url | None = None,
+    ) -> Problem | None:
+        """Send a request, let what is no error be taken, and say what the problem was.
+
+        :param url: where S3 has sent it on to.
+        """
+        asked = url or self._link.url
+        problem = problem_of_url(asked)
+        if problem is not None:
+            return problem
         try:
-            # In no variable of a traceback is the request, which shows its URL.
-            response = await self._http.send(
-                self._request(headers), stream=True, auth=None, follow_redirects=False
-            )
+            response = await self._send(asked, headers)
             async with aclosing(response):
                 if response.status_code in (200, 206, 416):
                     return await take(response)
-                return _problem_of_status(response.status_code)
-        except httpx2.InvalidURL:
-            return _Problem("its download URL cannot be read", remedy=None)
+                url = redirected(asked, response) if url is None else None
+                if url is None:
+                    return problem_of_status(response)
         except httpx2.HTTPStatusError as error:
             # The client has a hook for answers that calls raise_for_status().
-            return _problem_of_status(error.response.status_code)
+            return problem_of_status(error.response)
+        # An SSLError of an established connection comes as it is (seen with httpcore2 2.16.2).
         except (httpx2.RequestError, ssl.SSLError) as error:
-            # An SSLError of an established connection comes as it is (seen with httpcore2 2.16.2).
-            return _problem_of_connection(error)
+            return problem_of_connection(error)
+        return await self._ask(headers, take, url)
 
-    def _request(self, headers: dict[str, str]) -> httpx2.Request:
-        # Not made by the client: what it adds to all of its requests has no place here.
-        return httpx2.Request(
-            "GET",
-            self._link.url,
-            headers={"Accept-Encoding": "identity", "User-Agent": "aiodiscovery"} | headers,
-        )
+    async def _send(self, url: Url, headers: dict[str, str]) -> httpx2.Response:
+        try:
+            # In no variable of a traceback is the request, which shows its URL.
+            return await self._http.send(
+                _request(url, headers), stream=True, auth=None, follow_redirects=False
+            )
+        except (UnicodeError, OverflowError, ExceptionGroup) as error:
+            # Where a host or a port leads to no address that there can be (seen with 2.16.2).
+            raise httpx2.ConnectError(type(error).__name__) from error
 
-    async def _continue(self, part: Part) -> _Problem | None:
+    async def _continue(self, part: Part) -> Problem | None:
         headers: dict[str, str] = {}
-        if part.offset:
+        asks_for_all, self._asks_for_all = self._asks_for_all, False
+        if part.offset and not asks_for_all:
             assert part.etag is not None  # noqa: S101  # without one, there is no offset
             headers = {"Range": f"bytes={part.offset}-", "If-Range": part.etag}
-        return await self._ask(headers, partial(self._receive, part))
+        problem = await self._ask(headers, partial(self._receive, part))
+        if problem is not None:
+            await run_sync(part.settle)
+        return problem
 
-    async def _receive(self, part: Part, response: httpx2.Response) -> _Problem | None:
+    async def _receive(self, part: Part, response: httpx2.Response) -> Problem | None:
         if response.status_code == 200:
-            await run_sync(part.begin, _strong_etag(response), _content_length(response))
+            problem = await self._receive_all(part, response)
         elif response.status_code == 206 and _fits(response, part):
-            await run_sync(part.go_on, _content_range(response)[1])
+            problem = await self._receive_rest(part, response)
         else:
             # Not every server minds If-Range.
-            await run_sync(part.clear)
-            return _Problem("the rest of it is of another archive", response.status_code)
+            self._asks_for_all = True
+            problem = Problem("the rest of it is of another archive", response.status_code)
+        if problem is not None:
+            return problem
+        if part.total is not None:
+            if not part.is_whole:
+                return Problem(f"{part.size} bytes came instead of {part.total}")
+            return None
+        # Whether it came to its end, only the archive itself can say.
+        flaw = await run_sync(part.find_flaw)
+        if flaw is None or flaw.may_be_whole:
+            return None
+        return Problem(f"what the server sent is not a whole zip archive: {flaw}")
+
+    async def _receive_all(self, part: Part, response: httpx2.Response) -> Problem | None:
+        beginning, has_begun = b"", False
+        async with _open_body(response) as chunks:
+            async for chunk in chunks:
+                beginning += chunk[: _BEGINNING - len(beginning)]
+                if not _may_begin(beginning):
+                    break
+                if not has_begun:
+                    await run_sync(part.begin, strong_etag(response), content_length(response))
+                    has_begun = True
+                    self._note_progress(part)
+                await run_sync(part.append, chunk)
+                self._note_progress(part)
+        if beginning in _BEGINNINGS:
+            return None
+        if has_begun:
+            await run_sync(part.drop_new)
+        return _no_archive(response)
+
+    async def _receive_rest(self, part: Part, response: httpx2.Response) -> Problem | None:
+        await run_sync(part.go_on, content_range(response)[1])
         self._note_progress(part)
         async with _open_body(response) as chunks:
             async for chunk in chunks:
                 await run_sync(part.append, chunk)
                 self._note_progress(part)
-        if part.total is not None and not part.is_whole:
-            return _Problem(f"{part.size} bytes came instead of {part.total}")
         return None
 
     def _note_progress(self, part: Part) -> None:
@@ -217,6 +296,17 @@ class Transfer:
             self._failures, self._renewed = 0, False
         if self._progress is not None:
             self._progress(part.size, part.total)
+
+
+def _request(url: Url, headers: dict[str, str]) -> httpx2.Request:
+    # Not made by the client: what it adds to all of its requests has no place here.
+    target = target_of(url)
+    return httpx2.Request(
+        "GET",
+        url.reveal(),
+        headers={"Accept-Encoding": "identity", "User-Agent": "aiodiscovery"} | headers,
+        extensions=None if target is None else {"target": target},
+    )
 
 
 @asynccontextmanager
@@ -237,77 +327,51 @@ async def _open_body(response: httpx2.Response) -> AsyncGenerator[AsyncGenerator
                 await anext(chunks, None)
 
 
-async def _is_same(response: httpx2.Response, path: Path, first: int, size: int) -> bool:
-    """Say whether an answer has the length of a file, and the same bytes from the first one on."""
-    if response.status_code == 200:
-        position, total = 0, _content_length(response)
-    else:
-        position, total = _content_range(response)
-    if not 0 <= position <= first or total not in (None, size):
-        return False
+def _may_begin(beginning: bytes) -> bool:
+    """Say whether this may be what a zip archive begins with, or the first bytes of it."""
+    return any(known.startswith(beginning[:_BEGINNING]) for known in _BEGINNINGS)
+
+
+def _no_archive(response: httpx2.Response) -> Problem:
+    return Problem(
+        "what the server sent is not a whole zip archive: it is not a zip file "
+        f"({content_type(response)})"
+    )
+
+
+async def _compare(
+    response: httpx2.Response, published: Published, first: int, size: int
+) -> bool | Problem:
+    """Say whether an answer has the length of a file, and the same bytes from the first one on.
+
+    An answer that does not tell that is a problem.
+    """
+    if response.status_code == 416:
+        return False  # it is shorter
+    whole = response.status_code == 200
+    position, total = (0, content_length(response)) if whole else content_range(response)
     async with _open_body(response) as chunks:
-        async for chunk in chunks:
-            if not await run_sync(_has_at, path, position, chunk):
+        chunk: bytes | None = await anext(chunks, b"")
+        if whole and not (chunk and _may_begin(chunk)):
+            return _no_archive(response)
+        if not 0 <= position <= first:
+            return Problem("the answer is not what was asked for", response.status_code)
+        while chunk is not None and total in (None, size):
+            skipped = max(0, first - position)
+            if not await run_sync(published.has_at, position + skipped, chunk[skipped:]):
                 return False
             position += len(chunk)
-    return position == size
-
-
-def _has_at(path: Path, position: int, chunk: bytes) -> bool:
-    with path.open("rb") as file:
-        file.seek(position)
-        return file.read(len(chunk)) == chunk
+            chunk = await anext(chunks, None)
+    if total in (None, size) and position < size:
+        return Problem(f"{position} bytes came instead of {size}")
+    return total in (None, size)
 
 
 def _fits(response: httpx2.Response, part: Part) -> bool:
     """Say whether a partial answer goes on where a part ends."""
-    first, total = _content_range(response)
+    first, total = content_range(response)
     return (
         0 < part.offset == first
-        and _strong_etag(response) == part.etag
+        and strong_etag(response) == part.etag
         and (part.total is None or part.total == total)
     )
-
-
-def _content_range(response: httpx2.Response) -> tuple[int, int | None]:
-    """Return where a partial answer begins, -1 if it does not say, and how much there is in all."""
-    match = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
-    if match is None:
-        return -1, None
-    first, total = match.groups()
-    return int(first), None if total == "*" else int(total)
-
-
-def _content_length(response: httpx2.Response) -> int | None:
-    length: str = response.headers.get("Content-Length", "")
-    return int(length) if length.isdecimal() else None
-
-
-def _strong_etag(response: httpx2.Response) -> str | None:
-    etag: str = response.headers.get("ETag", "")
-    # One that is no ASCII cannot be sent back.
-    return etag if etag.startswith('"') and etag.isascii() else None
-
-
-def _problem_of_status(status_code: int) -> _Problem:
-    try:
-        text = f"the server answered {status_code} {HTTPStatus(status_code).phrase}"
-    except ValueError:
-        text = f"the server answered {status_code}"
-    if status_code >= 500 or status_code in _PASSING:
-        return _Problem(text, status_code)
-    # 403 where the URL has expired, 400 where the credentials have that it was signed with. Where
-    # the archive has been moved, another URL helps too.
-    return _Problem(text, status_code, "renew")
-
-
-def _problem_of_connection(error: httpx2.RequestError | ssl.SSLError) -> _Problem:
-    detail = hide_signatures(str(error))
-    name = type(error).__name__
-    text = (
-        f"the connection failed ({name}: {detail})" if detail else f"the connection failed ({name})"
-    )
-    # A certificate that is not trusted stays so, and so does a URL that is not for HTTP.
-    lasting = isinstance(error, (httpx2.UnsupportedProtocol, httpx2.LocalProtocolError))
-    lasting = lasting or "CERTIFICATE_VERIFY_FAILED" in detail
-    return _Problem(text, remedy=None if lasting else "later")

@@ -15,8 +15,7 @@ from airflow.sdk.exceptions import (
 )
 
 from .. import describe_exports
-from .._client import Schedule
-from .._exports import hide_signatures_in_logs
+from .._client import Schedule, hide_signatures_in_logs
 from ._failures import ERRORS, describe, is_final
 from ._settings import Settings
 from .triggers import DiscoveryExportTrigger, to_json

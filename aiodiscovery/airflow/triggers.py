@@ -14,8 +14,7 @@ from weakref import WeakValueDictionary
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from .. import ExportWatcher
-from .._client import Schedule
-from .._exports import hide_signatures_in_logs
+from .._client import Schedule, hide_signatures_in_logs
 from .._watching import Outage
 from ..exceptions import (
     ExportFailedError,

@@ -9,6 +9,7 @@ import anyio
 import pytest
 from support.downloads import (
     answers,
+    leave_a_part,
     names,
 )
 
@@ -107,6 +108,34 @@ async def test_different_exports_do_not_wait_for_each_other(
         tasks.cancel_scope.cancel()
 
     assert (tmp_path / f"{other_id}.zip").read_bytes() == emulator.archive(other_id)
+
+
+async def test_where_locks_do_not_lock_all_end_with_the_right_bytes(
+    client: "ApplicationDiscoveryServiceClient",
+    emulator: Emulator,
+    export_id: str,
+    archive: bytes,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("aiodiscovery._exports.files._lock", lambda descriptor: None)
+    path = tmp_path / f"{export_id}.zip"
+    await leave_a_part(client, emulator, export_id, tmp_path, 50_000)
+    emulator.inject_broken_download(20_000, calls=10)
+    inodes: set[int] = set()
+
+    async def download() -> None:
+        await aiodiscovery.download_export(client, export_id, tmp_path)
+        assert path.read_bytes() == archive
+        inodes.add(path.stat().st_ino)
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(4):
+            tasks.start_soon(download)
+
+    assert path.read_bytes() == archive
+    assert len(inodes) == 1
+    assert path.stat().st_nlink == 1
 
 
 # Cancellation

@@ -1,12 +1,22 @@
-"""A download URL is a credential: no log, error, traceback or repr holds one."""
+"""A download URL is a credential: no log, error, traceback or repr holds one.
+
+The places that have one: the caller's ExportInfo, a fresh description of the export, the redirect
+of S3, the request. The kinds of what shows them: log lines, messages, chained errors, and
+tracebacks with the values of arguments and variables (rich, pytest -l, cgitb).
+"""
 
 import logging
+import re
+import sys
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import boto3
 import pytest
+from support.downloads import describe
 
 import aiodiscovery
 from aiodiscovery.emulator import Emulator
@@ -76,6 +86,121 @@ async def test_no_traceback_that_shows_variables_holds_the_url(
 
     shown = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
     assert "X-Amz-Signature" not in "".join(shown.format())
+
+
+def shown_by(error: BaseException) -> str:
+    """Show an error as tools do that show the variables of our frames, but not the test's own."""
+    lines = list(traceback.format_exception(error))
+    at = error.__traceback__
+    while at is not None:
+        if "aiodiscovery" in at.tb_frame.f_code.co_filename and "tests" not in (
+            at.tb_frame.f_code.co_filename
+        ):
+            code = Path(at.tb_frame.f_code.co_filename).read_text().splitlines()[at.tb_lineno - 1]
+            for name, value in at.tb_frame.f_locals.items():
+                lines.append(f"{name} = {value!r}")
+                # As cgitb does it with what stands on the line.
+                for attributes in re.findall(rf"\b{name}((?:\.\w+)+)", code):
+                    shown = value
+                    for attribute in attributes[1:].split("."):
+                        with suppress(ValueError):
+                            shown = getattr(shown, attribute, None)
+                        lines.append(repr(shown))
+        at = at.tb_next
+    return "".join(lines)
+
+
+def fails_with_progress(done: int, total: int | None) -> None:
+    raise LookupError("no more")
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["progress", "status", "client", "id", "url as id", "directory", "proxy", "portal", "disk"],
+)
+async def test_no_frame_of_ours_shows_the_url_of_an_export_info(
+    client: "ApplicationDiscoveryServiceClient",
+    emulator: Emulator,
+    export_id: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    kind: str,
+) -> None:
+    info: Any = await describe(client, export_id)
+    assert "X-Amz-Signature" in str(info)
+    asked: Any = client
+    destination = tmp_path
+    progress = None
+    if kind == "progress":
+        progress = fails_with_progress
+    elif kind == "status":
+        info |= {"exportStatus": "FAILED", "statusMessage": info["configurationsDownloadUrl"]}
+    elif kind == "client":
+        asked = boto3.client("s3", "us-west-2", aws_access_key_id="x", aws_secret_access_key="x")
+    elif kind == "id":
+        info |= {"exportId": "../x"}
+    elif kind == "url as id":
+        info = info["configurationsDownloadUrl"]
+    elif kind == "directory":
+        destination = tmp_path / "file"
+        destination.touch()
+    elif kind == "proxy":
+        monkeypatch.setenv("ALL_PROXY", "socks://x")
+    elif kind == "portal":
+        emulator.inject_foreign_download("portal", calls=None)
+    else:
+        monkeypatch.setattr("aiodiscovery._exports.files.write", fails_to_write)
+
+    with pytest.raises((LookupError, ValueError, OSError, aiodiscovery.DownloadError)) as caught:
+        await aiodiscovery.download_export(asked, info, destination, progress=progress)
+
+    shown = shown_by(caught.value)
+    assert "download.py" in shown
+    assert "Signature" not in shown
+
+
+def fails_to_write(*_: Any) -> None:
+    raise OSError(28, "No space left on device")
+
+
+@pytest.mark.parametrize("again", [False, True])
+async def test_no_frame_of_ours_shows_a_url_that_was_got(
+    client: "ApplicationDiscoveryServiceClient",
+    emulator: Emulator,
+    export_id: str,
+    tmp_path: Path,
+    again: bool,
+) -> None:
+    if again:
+        emulator.inject_expired_url()
+
+    with pytest.raises(LookupError) as caught:
+        await aiodiscovery.download_export(
+            client, export_id, tmp_path, progress=fails_with_progress
+        )
+
+    assert "Signature" not in shown_by(caught.value)
+
+
+async def test_a_download_that_is_under_way_shows_no_url(
+    client: "ApplicationDiscoveryServiceClient",
+    export_id: str,
+    archive: bytes,
+    tmp_path: Path,
+) -> None:
+    info = await describe(client, export_id)
+    frames: list[str] = []
+
+    def look(done: int, total: int | None) -> None:
+        frame = sys._getframe()
+        while (frame := frame.f_back) is not None:  # type: ignore[assignment]
+            if "_exports" in frame.f_code.co_filename:
+                frames.extend(repr(value) for value in frame.f_locals.values())
+
+    await aiodiscovery.download_export(client, info, tmp_path, progress=look)
+
+    assert frames
+    assert "Signature" not in "".join(frames)
 
 
 def test_what_other_libraries_log_of_presigned_urls_has_no_query(

@@ -1,14 +1,20 @@
-"""Archives that are not what they should be never get their final name."""
+"""Archives that are not what they should be never get their final name.
+
+The kinds: damage, a wrong length, no archive at all, and an archive that came whole but that
+``zipfile`` cannot read. ``test_archive.py`` has what there is of the last kind.
+"""
 
 import io
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import anyio
 import pytest
 from support.downloads import SIZE, Body, answers, names, own_client
 
 import aiodiscovery
+from aiodiscovery._exports.part import Part
 from aiodiscovery.emulator import Emulator
 
 if TYPE_CHECKING:
@@ -138,8 +144,6 @@ def compressed_by_something_else() -> bytes:
     [
         (b"", "not a zip file"),
         (b"<html>Log in to the network</html>", "not a zip file"),
-        (encrypted(), "'a.csv' in it is encrypted"),
-        (compressed_by_something_else(), "compression"),
     ],
 )
 async def test_what_is_no_readable_zip_is_an_error(
@@ -168,3 +172,92 @@ async def test_a_body_that_is_longer_than_announced_is_no_archive(
             await aiodiscovery.download_export(client, export_id, tmp_path, http_client=http)
 
     assert f"{export_id}.zip" not in names(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (encrypted(), "'a.csv' in it is encrypted"),
+        (compressed_by_something_else(), "method 97"),
+    ],
+)
+@pytest.mark.parametrize("has_length", [True, False])
+async def test_what_came_whole_and_cannot_be_read_is_kept_beside(
+    client: "ApplicationDiscoveryServiceClient",
+    export_id: str,
+    tmp_path: Path,
+    body: bytes,
+    message: str,
+    has_length: bool,
+) -> None:
+    kept = tmp_path / f"{export_id}.zip.unverified"
+
+    def answer(request: Any) -> Any:
+        if has_length:
+            return httpx2.Response(200, content=body)
+        return httpx2.Response(200, stream=Body(body))
+
+    async with own_client(answer) as http:
+        for _ in range(2):  # the same bytes are kept once
+            with pytest.raises(aiodiscovery.DownloadError, match=message) as caught:
+                await aiodiscovery.download_export(client, export_id, tmp_path, http_client=http)
+
+    assert str(kept) in str(caught.value)
+    assert kept.read_bytes() == body
+    assert names(tmp_path) == [kept.name]
+
+
+@pytest.mark.parametrize("kind", ["file", "directory", "link"])
+async def test_what_has_that_name_already_stays(
+    client: "ApplicationDiscoveryServiceClient", export_id: str, tmp_path: Path, kind: str
+) -> None:
+    there = tmp_path / f"{export_id}.zip.unverified"
+    if kind == "file":
+        there.write_bytes(b"other")
+    elif kind == "directory":
+        there.mkdir()
+    else:
+        there.symlink_to("nowhere")
+
+    async with own_client(lambda request: httpx2.Response(200, content=encrypted())) as http:
+        with pytest.raises(aiodiscovery.DownloadError, match="unverified-2"):
+            await aiodiscovery.download_export(client, export_id, tmp_path, http_client=http)
+
+    assert (tmp_path / f"{there.name}-2").read_bytes() == encrypted()
+    assert names(tmp_path) == [there.name, f"{there.name}-2"]
+
+
+@pytest.mark.parametrize("calls", [1, 2, 1000])
+async def test_verifying_may_be_cancelled(
+    client: "ApplicationDiscoveryServiceClient",
+    export_id: str,
+    archive: bytes,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    calls: int,
+) -> None:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as writer:
+        for number in range(2000):
+            writer.writestr(f"{number}", b"")
+    left = calls
+    check = Part._check_wanted
+    token = anyio.lowlevel.current_token()
+
+    def count(part: Part) -> None:
+        nonlocal left
+        left -= 1
+        if not left:
+            anyio.from_thread.run_sync(scope.cancel, token=token)
+        check(part)
+
+    monkeypatch.setattr(Part, "_check_wanted", count)
+    answer = httpx2.Response(200, content=buffer.getvalue(), headers={"ETag": '"1"'})
+    async with own_client(lambda request: answer) as http:
+        with anyio.CancelScope() as scope:
+            await aiodiscovery.download_export(client, export_id, tmp_path, http_client=http)
+
+    assert scope.cancelled_caught
+    # It was not looked at again.
+    assert left == 0
+    assert names(tmp_path) == [f"{export_id}.zip.part", f"{export_id}.zip.part.json"]
