@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from support.command import Running
@@ -25,6 +25,7 @@ from rich.console import Console, RenderableType
 from aiodiscovery.cli._terminal import TerminalView  # the width of a pty is tested below
 
 if TYPE_CHECKING:
+    from types_aiobotocore_discovery.literals import ExportStatusType
     from types_aiobotocore_discovery.type_defs import AgentInfoTypeDef, ExportInfoTypeDef
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
@@ -37,14 +38,14 @@ def export_id(number: int) -> str:
     return f"export-{number:08x}-1111-4222-8333-444455556666"
 
 
-def info(number: int, status: str, **fields: Any) -> "ExportInfoTypeDef":
-    return {
+def info(number: int, status: "ExportStatusType", **fields: Any) -> "ExportInfoTypeDef":
+    export: ExportInfoTypeDef = {
         "exportId": export_id(number),
         "exportStatus": status,
         "statusMessage": "",
         "exportRequestTime": NOON - timedelta(hours=11, minutes=7),
-        **fields,  # type: ignore[typeddict-item]
     }
+    return cast("ExportInfoTypeDef", export | fields)
 
 
 INFOS = [
@@ -245,7 +246,7 @@ def test_agents_come_with_whole_ids(width: int) -> None:
 
     assert fits(lines, width)
     text = "\n".join(lines)
-    assert all(re.search(rf"^{agent['agentId']}", text, re.MULTILINE) for agent in agents)
+    assert all(re.search(rf"^{agent.get('agentId')}", text, re.MULTILINE) for agent in agents)
     assert "UNHEALTHY" in text
     assert "2026-01-04 23:55" in " ".join(text.split())
     assert lines[-1] == "2 agents"

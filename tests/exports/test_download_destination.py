@@ -102,10 +102,13 @@ async def test_what_is_not_the_archive_is_never_replaced(
     export_id: str,
     archive: bytes,
     tmp_path: Path,
-    content: Any,
+    content: bytes | str,
 ) -> None:
     path = tmp_path / f"{export_id}.zip"
-    kept = {"archive+1": archive + b"x", "archive-1": archive[:-1]}.get(content, content)
+    if isinstance(content, str):
+        kept = {"archive+1": archive + b"x", "archive-1": archive[:-1]}[content]
+    else:
+        kept = content
     path.write_bytes(kept)
 
     with pytest.raises(FileExistsError, match="is not the archive of export"):
