@@ -1,7 +1,7 @@
 """How the service is called: clients, their answers and failures, and when to try again."""
 
 from .answers import answer_error, item_id, undecodable
-from .backoff import Backoff, Schedule
+from .backoff import Backoff
 from .call import call, call_of
 from .client import check_client, create_client
 from .failures import (
@@ -22,7 +22,6 @@ __all__ = [
     "CALL_ERRORS",
     "Backoff",
     "FeatureId",
-    "Schedule",
     "advise",
     "answer_error",
     "call",

@@ -3,7 +3,7 @@
 import math
 from typing import NamedTuple
 
-__all__ = ["Backoff", "Schedule"]
+__all__ = ["Backoff"]
 
 
 class Backoff(NamedTuple):
@@ -29,6 +29,3 @@ class Backoff(NamedTuple):
         if failures - 1 < math.log2(self.longest) - math.log2(self.first):
             bound = math.ldexp(self.first, failures - 1)
         return jitter * bound
-
-
-Schedule = Backoff

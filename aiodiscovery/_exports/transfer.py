@@ -16,7 +16,7 @@ import anyio
 import httpx2
 from anyio.to_thread import run_sync
 
-from .._client import CALL_ERRORS, Schedule, describe_error, may_pass
+from .._client import CALL_ERRORS, Backoff, describe_error, may_pass
 from ..exceptions import DownloadError
 from .answers import (
     Problem,
@@ -40,7 +40,7 @@ __all__ = ["Transfer"]
 logger = logging.getLogger("aiodiscovery")
 
 #: When to try again what failed, and how often in a row without a byte of progress.
-_SCHEDULE = Schedule(0.5, 20.0)
+_BACKOFF = Backoff(0.5, 20.0)
 _MAX_RETRIES = 7
 #: For how long at most a server may have its requests wait, in seconds.
 _MAX_RETRY_AFTER = 120.0
@@ -167,7 +167,7 @@ class Transfer:
             self._failures += 1
             if problem.remedy != "later" or self._failures > _MAX_RETRIES:
                 raise problem.error or self._error(problem.text, problem.status_code)
-            delay = _SCHEDULE.delay(self._failures, random.random())  # noqa: S311  # nothing to guess
+            delay = _BACKOFF.delay(self._failures, random.random())  # noqa: S311  # nothing to guess
             delay = max(delay, min(problem.retry_after, _MAX_RETRY_AFTER))
             logger.warning(
                 "export %s: %s, trying again in %.1f s", self._link.export_id, problem.text, delay

@@ -17,22 +17,20 @@ class Settings:
     endpoint_url: str | None
     min_delay: float
     max_delay: float
+    relative_delay: float
+    max_rate: float | None
     not_found_timeout: float
 
     def settings(self) -> dict[str, Any]:
         """Return all of them, by name."""
         return {name: getattr(self, name) for name in Settings.__annotations__}
 
-    def hook(self, *, once: bool = False) -> DiscoveryHook:
-        """Make what connects to the service.
-
-        :param once: whether a request is sent once only.
-        """
+    def hook(self) -> DiscoveryHook:
+        """Make what connects to the service."""
         return DiscoveryHook(
             aws_conn_id=self.aws_conn_id,
             region_name=self.region_name,
             verify=self.verify,
             config=self.botocore_config,
             endpoint_url=self.endpoint_url,
-            once=once,
         )

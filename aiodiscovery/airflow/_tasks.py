@@ -15,7 +15,7 @@ from airflow.sdk.exceptions import (
 )
 
 from .. import describe_exports
-from .._client import Schedule, hide_signatures_in_logs
+from .._client import Backoff, hide_signatures_in_logs
 from ._failures import ERRORS, describe, is_final
 from ._settings import Settings
 from .triggers import DiscoveryExportTrigger, to_json
@@ -127,22 +127,22 @@ class DiscoveryTask(Settings):
 
         :param what: what it does, for messages.
         :param may_repeat: whether it may be called again after an error that may pass; None: after
-            any. With it, nor does botocore repeat a request.
+            any.
         :raises AirflowFailException: after an error that cannot.
         """
         hide_signatures_in_logs()
-        schedule = Schedule(self.min_delay, self.max_delay)
+        backoff = Backoff(self.min_delay, self.max_delay)
         give_up_at = time.monotonic() + _PATIENCE
         attempt = 0
         while True:
             try:
-                return asyncio.run(self._call(function, once=may_repeat is not None))
+                return asyncio.run(self._call(function))
             except ERRORS as error:
                 message = f"{what} failed: {describe(error)}"
                 if is_final(error):
                     raise AirflowFailException(message) from None
                 attempt += 1
-                delay = schedule.delay(attempt, random.random())  # noqa: S311
+                delay = backoff.delay(attempt, random.random())  # noqa: S311
                 may_not = may_repeat is not None and not may_repeat(error)
                 if may_not or time.monotonic() + delay > give_up_at:
                     # In place of the error itself: that of credentials may hold what is secret.
@@ -151,12 +151,9 @@ class DiscoveryTask(Settings):
             time.sleep(delay)
 
     async def _call(
-        self,
-        function: "Callable[[ApplicationDiscoveryServiceClient], Awaitable[T]]",
-        *,
-        once: bool,
+        self, function: "Callable[[ApplicationDiscoveryServiceClient], Awaitable[T]]"
     ) -> T:
-        async with await self.hook(once=once).get_async_conn() as client:
+        async with await self.hook().get_async_conn() as client:
             return await function(client)
 
     def describe(self, export_ids: Iterable[str]) -> "dict[str, ExportInfoTypeDef]":

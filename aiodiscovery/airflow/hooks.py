@@ -4,7 +4,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
-from botocore.config import Config
 
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
@@ -32,20 +31,16 @@ class DiscoveryHook(AwsBaseHook):
     :param verify: whether, or with what CA bundle, to verify the certificate.
     :param config: settings of botocore's client, as a dict or a ``Config``.
     :param endpoint_url: where the service is, for an emulator; None: what the connection says.
-    :param once: whether a request is sent once only, whatever the settings say of retries.
     """
 
-    def __init__(
-        self, *args: Any, endpoint_url: str | None = None, once: bool = False, **kwargs: Any
-    ) -> None:
+    def __init__(self, *args: Any, endpoint_url: str | None = None, **kwargs: Any) -> None:
         kwargs["client_type"] = "discovery"
         super().__init__(*args, **kwargs)
         self.endpoint_url = endpoint_url
-        self.once = once
 
     @cached_property
     def conn_config(self) -> "AwsConnectionWrapper":
-        """The Airflow connection, with the endpoint and the retries that were given."""
+        """The Airflow connection, with the endpoint that was given."""
         config = super().conn_config
         if self.endpoint_url:
             service_config = config.get_service_config("discovery")
@@ -53,11 +48,6 @@ class DiscoveryHook(AwsBaseHook):
                 **config.service_config,
                 "discovery": {**service_config, "endpoint_url": self.endpoint_url},
             }
-        if self.once:
-            settings: Any = config.botocore_config or Config()
-            retries: Any = {**(settings.retries or {}), "total_max_attempts": 1}
-            retries.pop("max_attempts", None)
-            config.botocore_config = settings.merge(Config(retries=retries))
         return config
 
     async def get_async_conn(

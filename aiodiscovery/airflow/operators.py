@@ -74,8 +74,11 @@ class DiscoveryExportOperator(DiscoveryTask, BaseOperator):
         can read the XCom, or the rendered template of a task that takes it, can download the
         archive until the URL expires. ``download_export`` needs none.
     :param min_delay: the shortest time between two polls of an export, in seconds. Only tasks with
-        the same ``min_delay``, ``max_delay`` and ``not_found_timeout`` share their calls.
+        the same delays, ``max_rate`` and ``not_found_timeout`` share their calls.
     :param max_delay: the longest, in seconds.
+    :param relative_delay: the time between two polls in proportion to the export's age.
+    :param max_rate: how many calls to make a second, at most, for all tasks that share them; None
+        for any number.
     :param not_found_timeout: for how many seconds the service may not know an export before that
         counts as final. One that was just started may be missing for a moment.
     """
@@ -103,8 +106,10 @@ class DiscoveryExportOperator(DiscoveryTask, BaseOperator):
         wait: bool = True,
         timeout: timedelta | float | None = None,
         include_download_url: bool = False,
-        min_delay: float = 2.0,
-        max_delay: float = 120.0,
+        min_delay: float = 10.0,
+        max_delay: float = 300.0,
+        relative_delay: float = 0.01,
+        max_rate: float | None = 1.0,
         not_found_timeout: float = 60.0,
         **kwargs: Any,
     ) -> None:
@@ -114,7 +119,7 @@ class DiscoveryExportOperator(DiscoveryTask, BaseOperator):
             raise ValueError(
                 f"timeout must be at least 0 seconds and finite, or None, not {timeout!r}"
             )
-        check_delays(min_delay, max_delay, not_found_timeout)
+        check_delays(min_delay, max_delay, not_found_timeout, relative_delay, max_rate)
         self.agent_id = agent_id
         self.start_time = start_time
         self.end_time = end_time
@@ -129,6 +134,8 @@ class DiscoveryExportOperator(DiscoveryTask, BaseOperator):
         self.include_download_url = include_download_url
         self.min_delay = min_delay
         self.max_delay = max_delay
+        self.relative_delay = relative_delay
+        self.max_rate = max_rate
         self.not_found_timeout = not_found_timeout
 
     def execute(self, context: "Context") -> Any:

@@ -48,8 +48,11 @@ class DiscoveryExportSensor(DiscoveryTask, BaseSensorOperator):
         can read the XCom, or the rendered template of a task that takes it, can download the
         archive until the URL expires. ``download_export`` needs none.
     :param min_delay: the shortest time between two polls of an export, in seconds. Only tasks with
-        the same three numbers share their calls.
+        the same delays, ``max_rate`` and ``not_found_timeout`` share their calls.
     :param max_delay: the longest, in seconds.
+    :param relative_delay: the time between two polls in proportion to the export's age.
+    :param max_rate: how many calls to make a second, at most, for all tasks that share them; None
+        for any number.
     :param not_found_timeout: for how many seconds the service may not know an export before that
         counts as final.
     """
@@ -68,15 +71,17 @@ class DiscoveryExportSensor(DiscoveryTask, BaseSensorOperator):
         botocore_config: dict[str, Any] | None = None,
         endpoint_url: str | None = None,
         include_download_url: bool = False,
-        min_delay: float = 2.0,
-        max_delay: float = 120.0,
+        min_delay: float = 10.0,
+        max_delay: float = 300.0,
+        relative_delay: float = 0.01,
+        max_rate: float | None = 1.0,
         not_found_timeout: float = 60.0,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         if (export_id is None) == (export_ids is None):
             raise ValueError("give either an export_id or export_ids")
-        check_delays(min_delay, max_delay, not_found_timeout)
+        check_delays(min_delay, max_delay, not_found_timeout, relative_delay, max_rate)
         self.export_id = export_id
         self.export_ids = export_ids
         self.aws_conn_id = aws_conn_id
@@ -87,6 +92,8 @@ class DiscoveryExportSensor(DiscoveryTask, BaseSensorOperator):
         self.include_download_url = include_download_url
         self.min_delay = min_delay
         self.max_delay = max_delay
+        self.relative_delay = relative_delay
+        self.max_rate = max_rate
         self.not_found_timeout = not_found_timeout
 
     def execute(self, context: "Context") -> Any:

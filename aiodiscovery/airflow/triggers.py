@@ -14,7 +14,7 @@ from weakref import WeakValueDictionary
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from .. import ExportWatcher
-from .._client import Schedule, hide_signatures_in_logs
+from .._client import Backoff, hide_signatures_in_logs
 from .._watching import Outage
 from ..exceptions import (
     ExportFailedError,
@@ -69,6 +69,9 @@ class DiscoveryExportTrigger(Settings, BaseTrigger):
     :param endpoint_url: where the service is, for an emulator.
     :param min_delay: the shortest time between two polls of an export, in seconds.
     :param max_delay: the longest, in seconds.
+    :param relative_delay: the time between two polls in proportion to the export's age.
+    :param max_rate: how many calls to make a second, at most, for all tasks that share them; None
+        for any number.
     :param not_found_timeout: for how many seconds the service may not know an export.
     """
 
@@ -82,8 +85,10 @@ class DiscoveryExportTrigger(Settings, BaseTrigger):
         verify: bool | str | None = None,
         botocore_config: dict[str, Any] | None = None,
         endpoint_url: str | None = None,
-        min_delay: float = 2.0,
-        max_delay: float = 120.0,
+        min_delay: float = 10.0,
+        max_delay: float = 300.0,
+        relative_delay: float = 0.01,
+        max_rate: float | None = 1.0,
         not_found_timeout: float = 60.0,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -96,6 +101,8 @@ class DiscoveryExportTrigger(Settings, BaseTrigger):
         self.endpoint_url = endpoint_url
         self.min_delay = min_delay
         self.max_delay = max_delay
+        self.relative_delay = relative_delay
+        self.max_rate = max_rate
         self.not_found_timeout = not_found_timeout
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
@@ -132,7 +139,7 @@ class DiscoveryExportTrigger(Settings, BaseTrigger):
     async def _ended(self) -> "Mapping[str, ExportInfoTypeDef]":
         """Wait, through whatever client there is, and return what has ended."""
         key = self._key()
-        outage = _outages.setdefault(key, Outage(Schedule(self.min_delay, self.max_delay)))
+        outage = _outages.setdefault(key, Outage(Backoff(self.min_delay, self.max_delay)))
         while True:
             pause = min(outage.paused_until - time.monotonic(), self._remaining())
             if pause > 0:
@@ -192,6 +199,8 @@ class DiscoveryExportTrigger(Settings, BaseTrigger):
                 client,
                 min_delay=self.min_delay,
                 max_delay=self.max_delay,
+                relative_delay=self.relative_delay,
+                max_rate=self.max_rate,
                 not_found_timeout=self.not_found_timeout,
             ) as watcher,
         ):

@@ -95,7 +95,7 @@ def collect(
     timeout: float | None,
     delays: Delays,
 ) -> int:
-    """Collect the data of all agents into DIR: all of it, each row once.
+    """Collect the data of all agents into DIR, each row once.
 
     Run it again to go on where it stopped, and to get what is new. It may be stopped at any time.
     The exit status is 0 if everything is there, 1 if something is missing, and 3 on a time-out.

@@ -20,8 +20,8 @@ out, ``_find`` finds archives and ``_parquet`` writes them.
 
 try:
     import pyarrow  # noqa: F401  # only to say what is missing
-except ModuleNotFoundError as error:
-    if error.name != "pyarrow":
+except ModuleNotFoundError as _error:
+    if _error.name != "pyarrow":
         raise
     raise ImportError(
         'aiodiscovery.tables needs pyarrow: pip install "aiodiscovery[tables]"'

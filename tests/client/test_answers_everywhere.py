@@ -29,7 +29,7 @@ from support.downloads import names
 
 import aiodiscovery
 from aiodiscovery import BatchDeleteWatcher, ExportWatcher, ImportWatcher
-from aiodiscovery._client import error_code
+from aiodiscovery._client import Backoff, error_code
 from aiodiscovery.emulator import Emulator, ForeignKind
 
 if TYPE_CHECKING:
@@ -344,19 +344,23 @@ async def test_a_download_whose_export_cannot_be_described_is_an_error(
 
 
 @pytest.mark.parametrize("kind", ["portal", "object"])
-async def test_a_download_whose_url_cannot_be_renewed_is_an_error(
-    any_client: "Client", emulator: Emulator, tmp_path: Path, kind: ForeignKind
+async def test_a_download_waits_out_what_comes_in_place_of_a_fresh_url(
+    any_client: "Client",
+    emulator: Emulator,
+    tmp_path: Path,
+    kind: ForeignKind,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     pytest.importorskip("httpx2")
+    monkeypatch.setattr("aiodiscovery._exports.transfer._BACKOFF", Backoff(0.001, 0.001))
     export_id = emulator.add_export(duration=0)
     info = (await aiodiscovery.describe_exports(any_client, [export_id]))[export_id]
     emulator.inject_expired_url()
     emulator.inject_foreign_answer(kind)
 
-    with pytest.raises(ResponseParserError):
-        await aiodiscovery.download_export(any_client, info, tmp_path)
+    download = await aiodiscovery.download_export(any_client, info, tmp_path)
 
-    assert (await aiodiscovery.download_export(any_client, info, tmp_path)).size
+    assert download.path.read_bytes() == emulator.archive(export_id)
 
 
 # Errors

@@ -4,13 +4,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from aiodiscovery._client import Schedule
+from aiodiscovery._client import Backoff
 from aiodiscovery.emulator import Emulator
 
 
 @pytest.fixture
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("aiodiscovery._exports.transfer._SCHEDULE", Schedule(0.001, 0.001))
+    monkeypatch.setattr("aiodiscovery._exports.transfer._BACKOFF", Backoff(0.001, 0.001))
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import aiodiscovery
-from aiodiscovery._client.backoff import Schedule
+from aiodiscovery._client.backoff import Backoff
 from aiodiscovery._exports.archive import Flaw, find_flaw
 from aiodiscovery.emulator import Emulator
 
@@ -137,7 +137,7 @@ def test_no_wrong_file_gets_its_name_and_in_the_end_the_right_one_is_there(
 ) -> None:
     export_id = emulator.add_export(status="SUCCEEDED")
     with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as folder:
-        patch.setattr("aiodiscovery._exports.transfer._SCHEDULE", Schedule(0.0001, 0.0001))
+        patch.setattr("aiodiscovery._exports.transfer._BACKOFF", Backoff(0.0001, 0.0001))
         path = Path(folder) / "archive.zip"
         for injected, cancel_at, happening in rounds:
             emulator.clear_faults()
