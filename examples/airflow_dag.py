@@ -42,7 +42,7 @@ from aiodiscovery.emulator import Emulator
 
 #: How many agents to export, and where to download to; each run may have its own.
 PARAMS: Any = {"agents": 3, "folder": "/tmp/discovery"}
-MAX_DELAY = float(os.environ.get("DISCOVERY_MAX_DELAY", "120"))
+MAX_DELAY = float(os.environ.get("DISCOVERY_MAX_DELAY", "300"))
 
 
 @task
@@ -66,7 +66,6 @@ def download(export: dict[str, Any], folder: str) -> str:
 
     async def main() -> str:
         async with await DiscoveryHook().get_async_conn() as client:
-            await asyncio.to_thread(Path(folder).mkdir, parents=True, exist_ok=True)
             done = await aiodiscovery.download_export(client, export["exportId"], folder)
             return str(done.path)
 
@@ -102,7 +101,7 @@ with DAG(
     exports = DiscoveryExportOperator.partial(
         task_id="export",
         timeout=timedelta(hours=6),
-        min_delay=min(2.0, MAX_DELAY),
+        min_delay=min(10.0, MAX_DELAY),
         max_delay=MAX_DELAY,
     ).expand(agent_id=list_agents())
     paths = download.partial(folder="{{ params.folder }}").expand(export=exports.output)

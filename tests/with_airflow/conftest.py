@@ -36,5 +36,6 @@ def settings(emulator: "Emulator", monkeypatch: pytest.MonkeyPatch) -> dict[str,
         "endpoint_url": emulator.endpoint_url,
         "min_delay": 0.01,
         "max_delay": 0.02,
+        "max_rate": None,
         "botocore_config": {"retries": {"total_max_attempts": 1}},
     }

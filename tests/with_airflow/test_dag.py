@@ -81,7 +81,7 @@ def test_the_sensor_waits_for_what_a_task_returned(run: Run, emulator: Emulator)
 
 
 def test_an_export_that_failed_fails_the_task_without_a_retry(
-    run: Run, emulator: Emulator, capfd: pytest.CaptureFixture[str]
+    run: Run, emulator: Emulator, caplog: pytest.LogCaptureFixture
 ) -> None:
     export_id = emulator.add_export(duration=0, fail_with="The bucket is full.")
 
@@ -89,7 +89,7 @@ def test_an_export_that_failed_fails_the_task_without_a_retry(
 
     assert done.state == "failed"
     assert done.tasks["wait"].try_number == 1
-    assert f"export {export_id} failed: The bucket is full." in capfd.readouterr().out
+    assert f"export {export_id} failed: The bucket is full." in caplog.messages
 
 
 def test_an_export_that_is_unknown_fails_the_task_without_a_retry(

@@ -17,7 +17,7 @@ from aiodiscovery.emulator import Emulator
 COUNT = 50
 ROUNDS = 5
 #: As in the DAGs.
-DELAYS: dict[str, Any] = {"min_delay": 0.5, "max_delay": 1.0}
+DELAYS: dict[str, Any] = {"min_delay": 0.5, "max_delay": 1.0, "max_rate": None}
 
 
 @dataclass

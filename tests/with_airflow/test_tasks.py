@@ -147,6 +147,10 @@ def test_delays_that_make_no_sense_are_refused_when_the_dag_is_written(
 
     with pytest.raises(ValueError, match="max_delay at least min_delay"):
         kind(**export, **{**settings, "min_delay": 2, "max_delay": 1})
+    with pytest.raises(ValueError, match="relative_delay must be from 0 to 1"):
+        kind(**export, **{**settings, "relative_delay": 2})
+    with pytest.raises(ValueError, match="max_rate must be greater than 0"):
+        kind(**export, **{**settings, "max_rate": 0})
 
 
 def test_a_cleared_task_starts_another_export_when_another_is_asked_for(

@@ -30,6 +30,7 @@ def trigger_for(emulator: Emulator, *export_ids: str, **options: Any) -> Discove
         "endpoint_url": emulator.endpoint_url,
         "min_delay": 0.02,
         "max_delay": 0.1,
+        "max_rate": None,
         **options,
     }
     return DiscoveryExportTrigger(export_ids, **settings)
