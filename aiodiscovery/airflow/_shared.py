@@ -14,7 +14,7 @@ from typing import Any, Generic, TypeVar
 
 __all__ = ["Shared", "share"]
 
-logger = logging.getLogger("aiodiscovery")
+logger: logging.Logger = logging.getLogger("aiodiscovery")
 
 T = TypeVar("T")
 

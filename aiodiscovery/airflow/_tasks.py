@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["DiscoveryTask", "Record", "check_rendered", "seconds"]
 
-logger = logging.getLogger("aiodiscovery")
+logger: logging.Logger = logging.getLogger("aiodiscovery")
 
 T = TypeVar("T")
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["DiscoveryExportOperator"]
 
-logger = logging.getLogger("aiodiscovery")
+logger: logging.Logger = logging.getLogger("aiodiscovery")
 
 
 class DiscoveryExportOperator(DiscoveryTask, BaseOperator):

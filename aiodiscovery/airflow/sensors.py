@@ -5,7 +5,12 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseSensorOperator
-from airflow.sdk.exceptions import AirflowFailException, AirflowSensorTimeout, AirflowSkipException
+from airflow.sdk.exceptions import (
+    AirflowException,
+    AirflowFailException,
+    AirflowSensorTimeout,
+    AirflowSkipException,
+)
 
 from .._listing import check_ids
 from .._watching import check_delays
@@ -16,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["DiscoveryExportSensor"]
 
-logger = logging.getLogger("aiodiscovery")
+logger: logging.Logger = logging.getLogger("aiodiscovery")
 
 
 class DiscoveryExportSensor(DiscoveryTask, BaseSensorOperator):
@@ -58,7 +63,7 @@ class DiscoveryExportSensor(DiscoveryTask, BaseSensorOperator):
     """
 
     template_fields: Collection[str] = ("export_id", "export_ids", *DiscoveryTask.settings_fields)
-    timeout_error = AirflowSensorTimeout
+    timeout_error: type[AirflowException] = AirflowSensorTimeout
 
     def __init__(
         self,

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = ["DiscoveryExportTrigger"]
 
-logger = logging.getLogger("aiodiscovery")
+logger: logging.Logger = logging.getLogger("aiodiscovery")
 
 #: For how many seconds a trigger looks at least: it may be taken over when its time is up.
 _LAST_LOOK = 5.0
@@ -92,7 +92,7 @@ class DiscoveryExportTrigger(Settings, BaseTrigger):
         not_found_timeout: float = 60.0,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.export_ids = list(export_ids)
+        self.export_ids: list[str] = list(export_ids)
         self.deadline = deadline
         self.aws_conn_id = aws_conn_id
         self.region_name = region_name
