@@ -28,7 +28,7 @@ from ._views import View, write
 from ._words import count, joined
 
 if TYPE_CHECKING:
-    from aiodiscovery.tables import Archive, TableFile
+    from aiodiscovery.tables import Archive, ArchivedExport, TableFile
 
 __all__ = ["run"]
 
@@ -162,14 +162,19 @@ def _list(view: View, archives: Sequence[Path], *, as_json: bool) -> int:
 
     found: dict[str, _Listed] = {}
     seen: set[str] = set()
+    exports: dict[Path, ArchivedExport] = {}
     work = _Work(view, archives, "Reading")
     for path in work:
         with work.failing(), open_archive(path) as archive:
             digest = archive.sha256()
             if digest not in seen:
                 seen.add(digest)
+                exports[path] = archive.export
                 _remark(archive, view)
                 _count(archive, found, work)
+    for path, export in exports.items():
+        if export.lacks_data(exports.values()):
+            view.message(f"Warning: {path} is truncated: the service left data out", "yellow")
     if as_json:
         for name, listed in found.items():
             _print_json(
@@ -189,11 +194,9 @@ def _list(view: View, archives: Sequence[Path], *, as_json: bool) -> int:
 
 
 def _remark(archive: "Archive", view: View) -> None:
-    if archive.export.truncated:
-        view.message(f"Warning: {archive.path} is truncated: the service left data out", "yellow")
     if archive.unread:
         names = ", ".join(archive.unread)
-        view.message(f"Warning: {archive.path} has files that are no table: {names}", "yellow")
+        view.message(f"Warning: {archive.path} has files that are not tables: {names}", "yellow")
 
 
 def _count(archive: "Archive", found: dict[str, _Listed], work: _Work) -> None:

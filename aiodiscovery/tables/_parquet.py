@@ -4,6 +4,7 @@ import os
 import secrets
 import stat
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from ._archive import Archive, open_archive
 from ._find import Source, find_archives
 from ._flaws import logger
 from ._reading import log_kept_as_text, schema_with_texts
+from ._results import ArchivedExport
 
 __all__ = ["TableFile", "write_parquet"]
 
@@ -73,7 +75,8 @@ def write_parquet(
 
     What does not fit the type of its column is null there. Its text is in ``<column>_text``, a
     column that only files with such values have, and a warning is logged that counts them. Warnings
-    are logged of truncated exports and of files that are no table, too.
+    are also logged of files that are not tables, and of truncated exports if no other archive goes
+    on where they ended.
 
     It blocks and takes CPU time; from asynchronous code, call it in a thread.
 
@@ -93,12 +96,23 @@ def write_parquet(
     meter = _Meter(progress, sum(sizes))
     errors: list[ArchiveError] = []
     files: list[TableFile] = []
+    exports: dict[Path, ArchivedExport] = {}
     for path, size in zip(paths, sizes, strict=True):
         try:
-            files += _write_archive(path, Path(directory), meter, errors)
+            files += _write_archive(path, Path(directory), meter, exports, errors)
         except ArchiveError as error:
             errors.append(error)
         meter.archive_done(size)
+    of_agent = defaultdict[str | None, list[ArchivedExport]](list)
+    for export in exports.values():
+        of_agent[export.agent_id].append(export)
+    for path, export in exports.items():
+        if export.lacks_data(of_agent[export.agent_id]):
+            logger.warning(
+                "%s is truncated: the service left data out; "
+                "export smaller time ranges to get all of it",
+                path,
+            )
     if errors:
         first, *others = errors
         for other in others:
@@ -108,18 +122,17 @@ def write_parquet(
 
 
 def _write_archive(
-    path: Path, directory: Path, meter: "_Meter", errors: list[ArchiveError]
+    path: Path,
+    directory: Path,
+    meter: "_Meter",
+    exports: dict[Path, ArchivedExport],
+    errors: list[ArchiveError],
 ) -> Iterator[TableFile]:
-    """Write the tables of an archive, and note which cannot be read."""
+    """Write the tables of an archive, and note its export, and which cannot be read."""
     with open_archive(path) as archive:
-        if archive.export.truncated:
-            logger.warning(
-                "%s is truncated: the service left data out; "
-                "export smaller time ranges to get all of it",
-                path,
-            )
+        exports[path] = archive.export
         if archive.unread:
-            logger.warning("%s has files that are no table: %s", path, ", ".join(archive.unread))
+            logger.warning("%s has files that are not tables: %s", path, ", ".join(archive.unread))
         digest = archive.sha256()
         for name in archive.tables:
             folder = directory / name

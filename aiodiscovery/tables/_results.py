@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -39,6 +39,37 @@ class ArchivedExport:
     status_message: str | None = None
     #: All that the JSON file holds.
     results: Mapping[str, Any] = field(default_factory=dict)
+
+    def lacks_data(self, others: Iterable["ArchivedExport"] = ()) -> bool:
+        """Say whether the service left data out that other exports do not have either.
+
+        It is True if the export is truncated, unless the other exports of its agent go on where it
+        ended, up to the end that was asked for.
+
+        :param others: exports that may go on with this one.
+        """
+        if not self.truncated:
+            return False
+        if self.agent_id is None or self.actual_end is None or self.requested_end is None:
+            return True
+        ranges = [
+            (start, end)
+            for other in others
+            if (other.account_number, other.agent_id) == (self.account_number, self.agent_id)
+            and (start := other.requested_start or other.actual_start) is not None
+            and (end := other._end) is not None
+        ]
+        reached = self.actual_end
+        for start, end in sorted(ranges):
+            if start > reached:
+                break
+            reached = max(reached, end)
+        return reached < self.requested_end
+
+    @property
+    def _end(self) -> datetime | None:
+        """Up to when it has all data."""
+        return self.actual_end if self.truncated else self.requested_end or self.actual_end
 
 
 def read_results(

@@ -220,7 +220,7 @@ def test_a_truncated_export_and_an_unknown_file_are_logged(
 
     write_parquet(tmp_path / "export-1.zip", directory)
 
-    truncated, unknown = [record.getMessage() for record in caplog.records]
+    unknown, truncated = [record.getMessage() for record in caplog.records]
     assert "is truncated" in truncated
     assert f"{ACCOUNT}_other.csv" in unknown
 
