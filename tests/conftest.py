@@ -1,8 +1,10 @@
 """What all tests share: no AWS settings of the machine, both event loops, an emulator, a client."""
 
 import os
+import signal
 from collections.abc import AsyncIterator, Iterator
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -29,7 +31,16 @@ def no_aws_settings_of_the_machine(tmp_path_factory: pytest.TempPathFactory) -> 
         patch.setenv("AWS_CONFIG_FILE", nowhere)
         patch.setenv("AWS_SHARED_CREDENTIALS_FILE", nowhere)
         patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+        # Each client reads the bundle, and the usual one has a hundred certificates: 20 ms.
+        patch.setenv("AWS_CA_BUNDLE", str(Path(__file__).parent / "support/small_ca_bundle.pem"))
         yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def interrupts_are_not_ignored() -> None:
+    """Undo what a shell does to background jobs, because the command's processes inherit it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(params=["asyncio", "trio"])

@@ -1,6 +1,7 @@
 """Collections from the emulator: over HTTP, with all that goes wrong, and killed at any moment."""
 
 import contextlib
+import itertools
 import os
 import random
 import signal
@@ -193,8 +194,18 @@ class Steps:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows cannot fork")
-def test_a_collection_that_is_killed_sixty_times_starts_each_window_once(tmp_path: Path) -> None:
+def test_collections_that_are_killed_sixty_times_start_each_window_once(tmp_path: Path) -> None:
     rng = random.Random(15)
+    kills = 0
+    # One collection is usually enough for all of them.
+    for number in itertools.count():
+        kills += collect_and_kill(tmp_path / str(number), rng, 60 - kills)
+        if kills == 60:
+            break
+
+
+def collect_and_kill(directory: Path, rng: random.Random, most: int) -> int:
+    """Collect, killed at random moments, and check what came; return how often it was killed."""
     with (
         Emulator(
             agents=40,
@@ -204,17 +215,22 @@ def test_a_collection_that_is_killed_sixty_times_starts_each_window_once(tmp_pat
             export_duration=0.15,
             visibility_delay=0.05,
         ) as emulator,
-        Server(emulator.endpoint_url, tmp_path) as server,
+        Server(emulator.endpoint_url, directory) as server,
     ):
         for number in range(40):
             emulator.plan_export(truncated=number % 4 == 0)
-        for _ in range(60):
+        kills, is_complete = 0, False
+        while kills < most and not is_complete:
             emulator.clear_requests()
-            steps = Steps(emulator, rng.randrange(6), rng.uniform(0.0, 0.1))
-            assert server.run(steps.are_done) == -signal.SIGKILL
-        assert server.run() == 0
-        report = anyio.run(aiodiscovery.check_collection, tmp_path)
+            steps = Steps(emulator, rng.randrange(5), rng.uniform(0.0, 0.05))
+            status = server.run(steps.are_done)
+            assert status in (0, -signal.SIGKILL)
+            kills += status != 0
+            is_complete = status == 0
+        assert is_complete or server.run() == 0
+        report = anyio.run(aiodiscovery.check_collection, directory)
 
         assert report.is_complete
         assert_rows_are_the_truth(emulator, report)
         assert set(started(emulator).values()) == {1}
+    return kills

@@ -89,6 +89,7 @@ async def test_it_trusts_what_the_client_trusts(
     how: str,
 ) -> None:
     options: dict[str, Any] = {}
+    monkeypatch.delenv("AWS_CA_BUNDLE", raising=False)
     if how == "argument":
         options["verify"] = str(CERTIFICATE)
     elif how == "off":
