@@ -22,8 +22,8 @@ NEWEST = max(
     key=PYTHONS.index,
     default=None,
 )
-# A process for each processor.
-PARALLEL = ("-n", "auto", "-q")
+# More processes than a small machine has processors: some tests wait for processes and servers.
+PARALLEL = ("-n", "3", "-q")
 # What the tests and the type checkers need installed.
 EXTRAS = ".[cli,download,examples,tables,trio]"
 

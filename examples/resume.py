@@ -22,7 +22,7 @@ import aiodiscovery
 from aiodiscovery.emulator import Emulator
 
 # How many exports a slice stops after, and the size of its pages.
-SLICES = [(7, 3), (20, 100), (1, 1), (33, 8)]
+SLICES = [(7, 3), (1, 1), (60, 100), (33, 8)]
 
 
 async def read(client_kwargs: Any, config: Any) -> None:

@@ -31,8 +31,10 @@ def no_aws_settings_of_the_machine(tmp_path_factory: pytest.TempPathFactory) -> 
         patch.setenv("AWS_CONFIG_FILE", nowhere)
         patch.setenv("AWS_SHARED_CREDENTIALS_FILE", nowhere)
         patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-        # Each client reads the bundle, and the usual one has a hundred certificates: 20 ms.
-        patch.setenv("AWS_CA_BUNDLE", str(Path(__file__).parent / "support/small_ca_bundle.pem"))
+        # Each client and process reads a bundle, and the usual one has a hundred certificates.
+        bundle = str(Path(__file__).parent / "support/small_ca_bundle.pem")
+        patch.setenv("AWS_CA_BUNDLE", bundle)
+        patch.setenv("SSL_CERT_FILE", bundle)
         yield
 
 

@@ -40,11 +40,14 @@ def read_header(member: IO[bytes], name: str) -> tuple[list[str], bytes]:
     :return: its cells, none if the file is empty, and what was read of the rows after it.
     :raises Flaw: if it cannot be a header.
     """
-    data = b""
+    with saying_what_is_wrong(name):
+        data = member.read(len(_BYTE_ORDER_MARK))
+    # Only where the file begins: anywhere else it belongs to a cell.
+    data = data.removeprefix(_BYTE_ORDER_MARK).lstrip(b"\r\n")
     while not (match := _RECORD.match(data)):
         with saying_what_is_wrong(name):
             more = member.read(min(64 * 1024, _LONGEST_HEADER))
-        data = (data + more).removeprefix(_BYTE_ORDER_MARK).lstrip(b"\r\n")
+        data = (data + more).lstrip(b"\r\n")
         if not more:
             break
         if len(data) > _LONGEST_HEADER:

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from pathlib import Path
 
@@ -73,6 +74,7 @@ def examples() -> Iterator[tuple[str, str]]:
 EXAMPLES = list(examples())
 #: Each line once, with the command that has it.
 LINES = {line: name for name, line in EXAMPLES}
+WITHOUT_ACCOUNT = [line for line in LINES if "--local" in line or "--report" in line]
 
 
 def test_each_command_has_examples() -> None:
@@ -80,22 +82,40 @@ def test_each_command_has_examples() -> None:
 
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="there is no shell to run them with")
-@pytest.mark.parametrize(("line", "name"), LINES.items(), ids=LINES)
-def test_an_example_works_as_it_stands(tmp_path: Path, line: str, name: str) -> None:
-    shell = "bash"
-    if name == "completion" and (found := re.search(r"completion (\w+)", line)):
-        shell = found[1]
-        if shutil.which(shell) is None:
-            pytest.skip(f"there is no {shell}")
-    command = tmp_path / "bin" / "aiodiscovery"
-    command.parent.mkdir()
+def test_the_examples_that_need_no_account_work_as_they_stand(tmp_path: Path) -> None:
+    lines = {line: LINES[line] for line in WITHOUT_ACCOUNT}
+    folders = [tmp_path / str(number) for number in range(len(lines))]
+    # Most of them wait for exports, so they run at the same time.
+    with ThreadPoolExecutor(len(lines)) as threads:
+        problems = list(threads.map(try_example, lines, lines.values(), folders))
+
+    assert [(line, problem) for line, problem in zip(lines, problems, strict=True) if problem] == []
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="there is no shell to run them with")
+@pytest.mark.parametrize(
+    "line", [line for line in LINES if not re.search("--(local|report)", line)]
+)
+def test_an_example_works_as_it_stands(tmp_path: Path, line: str) -> None:
+    if (found := re.search(r"completion (\w+)", line)) and shutil.which(found[1]) is None:
+        pytest.skip(f"there is no {found[1]}")
+
+    assert try_example(line, LINES[line], tmp_path) == ""
+
+
+def try_example(line: str, name: str, folder: Path) -> str:
+    """Run an example, and return what was wrong with it."""
+    found = re.search(r"completion (\w+)", line)
+    shell = found[1] if name == "completion" and found else "bash"
+    command = folder / "bin" / "aiodiscovery"
+    command.parent.mkdir(parents=True)
     command.write_text(
         f"#!{sys.executable}\nimport sys\nfrom aiodiscovery.cli import main\nsys.exit(main())\n"
     )
     command.chmod(0o755)
     with Emulator(exports=3) as emulator:
         if name == "tables":
-            archives = tmp_path / "archives"
+            archives = folder / "archives"
             archives.mkdir()
             (archives / "export-1.zip").write_bytes(emulator.archive(emulator.export_ids[0]))
         env = environment(emulator) | {"PATH": f"{command.parent}{os.pathsep}{os.environ['PATH']}"}
@@ -104,7 +124,7 @@ def test_an_example_works_as_it_stands(tmp_path: Path, line: str, name: str) -> 
         script = f"set -eo pipefail\n{line}" if shell == "bash" else line
         with subprocess.Popen(
             [shell, "-c", script],
-            cwd=tmp_path,
+            cwd=folder,
             env=env,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -118,10 +138,11 @@ def test_an_example_works_as_it_stands(tmp_path: Path, line: str, name: str) -> 
                     assert text
                 os.killpg(process.pid, signal.SIGINT)
             output, errors = process.communicate(timeout=300)
-
-    assert (process.returncode, re.findall("Error.*", errors)) == (0, [])
-    if name != "completion":
-        assert output or list(tmp_path.glob("*.jsonl")) or "--quiet" in line
+    if process.returncode or re.search("Error", errors):
+        return f"status {process.returncode}: {errors}"
+    if not output and name != "completion" and "--quiet" not in line:
+        return "" if list(folder.glob("*.jsonl")) else "it printed nothing"
+    return ""
 
 
 def test_it_says_its_version(main: Main, capsys: pytest.CaptureFixture[str]) -> None:

@@ -161,7 +161,7 @@ def pair(session: AioSession, machine_in_utc: None) -> Iterator[Pair]:
         yield opened
 
 
-properties = settings(deadline=None, max_examples=50)
+properties = settings(deadline=None, max_examples=30)
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)

@@ -262,6 +262,7 @@ PIECES = st.lists(
 @example([b'h"', b",i\n", b'"a\nb"', b",c\n"], b"")
 @example([b"\xef\xbb\xbf", b"a,b"], b"h,i\n")
 @example([b"a,b\n", b'"'], b"h,i\n")
+@example([b"\n", b"\xef\xbb\xbf", b'"'], b"")
 def test_rows_are_those_of_the_csv_module(pieces: list[bytes], header: bytes) -> None:
     data = header + b"".join(pieces)
     expected = rows_by_csv(data)
