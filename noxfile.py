@@ -1,5 +1,6 @@
 """The project's checks: ``nox`` runs all of them, ``nox -l`` lists them."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -23,7 +24,7 @@ NEWEST = max(
     default=None,
 )
 # More processes than a small machine has processors: some tests wait for processes and servers.
-PARALLEL = ("-n", "3", "-q")
+PARALLEL = ("-n", str((os.cpu_count() or 1) + 1), "-q")
 # What the tests and the type checkers need installed.
 EXTRAS = ".[cli,download,examples,tables,trio]"
 

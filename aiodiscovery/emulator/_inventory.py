@@ -1,6 +1,7 @@
 """What the service has discovered: agents, configuration items, tags, continuous exports."""
 
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from typing import Any
 
 from . import _data, _filters
@@ -33,16 +34,29 @@ class Inventory:
     ) -> None:
         self._pages = pages
         self._fleet = fleet
-        self._continuous_exports = _data.continuous_exports(seed, continuous_exports)
-        self._tags = _data.tags(seed, tags)
-        self._configurations = _data.configurations(seed, configurations)
+        self._seed = seed
+        self._counts = (continuous_exports, tags, configurations)
         #: Gives the ids of the servers that were deleted meanwhile.
         self.deleted: Callable[[], set[str]] = set
+
+    # Made when they are asked for, because most programs that are tested ask for exports only.
+
+    @cached_property
+    def _continuous_exports(self) -> list[Item]:
+        return _data.continuous_exports(self._seed, self._counts[0])
+
+    @cached_property
+    def _tags(self) -> list[Item]:
+        return _data.tags(self._seed, self._counts[1])
+
+    @cached_property
+    def _configurations(self) -> dict[str, list[Item]]:
+        return _data.configurations(self._seed, self._counts[2])
 
     @property
     def server_ids(self) -> tuple[str, ...]:
         """The ids of all servers, those that were deleted meanwhile too."""
-        return tuple(item["server.configurationId"] for item in self._configurations["SERVER"])
+        return tuple(host.server_id for host in _data.hosts(self._seed, self._counts[2]))
 
     @property
     def applications(self) -> tuple[Item, ...]:

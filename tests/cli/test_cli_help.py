@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
+from itertools import repeat
 from pathlib import Path
 
 import pytest
@@ -83,13 +84,18 @@ def test_each_command_has_examples() -> None:
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="there is no shell to run them with")
 def test_the_examples_that_need_no_account_work_as_they_stand(tmp_path: Path) -> None:
-    lines = {line: LINES[line] for line in WITHOUT_ACCOUNT}
-    folders = [tmp_path / str(number) for number in range(len(lines))]
+    # Those of a command that goes on with its own work run in their order, in one folder.
+    scripts = [
+        "\n".join(line for line in WITHOUT_ACCOUNT if LINES[line] == "collect"),
+        *(line for line in WITHOUT_ACCOUNT if LINES[line] != "collect"),
+    ]
+    folders = [tmp_path / str(number) for number in range(len(scripts))]
     # Most of them wait for exports, so they run at the same time.
-    with ThreadPoolExecutor(len(lines)) as threads:
-        problems = list(threads.map(try_example, lines, lines.values(), folders))
+    with ThreadPoolExecutor(len(scripts)) as threads:
+        problems = list(threads.map(try_example, scripts, repeat(""), folders))
 
-    assert [(line, problem) for line, problem in zip(lines, problems, strict=True) if problem] == []
+    found = zip(scripts, problems, strict=True)
+    assert [(script, problem) for script, problem in found if problem] == []
 
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="there is no shell to run them with")
@@ -119,8 +125,6 @@ def try_example(line: str, name: str, folder: Path) -> str:
             archives.mkdir()
             (archives / "export-1.zip").write_bytes(emulator.archive(emulator.export_ids[0]))
         env = environment(emulator) | {"PATH": f"{command.parent}{os.pathsep}{os.environ['PATH']}"}
-        if "--report" in line:  # on what the example before has collected
-            line = f"{EXAMPLES[EXAMPLES.index((name, line)) - 1][1]}\n{line}"
         script = f"set -eo pipefail\n{line}" if shell == "bash" else line
         with subprocess.Popen(
             [shell, "-c", script],

@@ -15,6 +15,7 @@ exception that nobody expects. Every place that asks the service, and what must 
 - Airflow, which does all of this with the above: in ``tests/with_airflow``.
 """
 
+import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,8 +24,8 @@ import pytest
 from aiobotocore.session import AioSession
 from botocore.exceptions import ClientError
 from botocore.parsers import ResponseParserError
-from support import command
 from support.clients import Maker
+from support.command import environment
 from support.downloads import names
 
 import aiodiscovery
@@ -412,12 +413,20 @@ async def test_a_page_of_a_proxy_that_says_503_is_tried_again(
     "arguments", [("list",), ("start",), ("download", "export-1")], ids=" ".join
 )
 def test_the_command_says_that_something_else_answers(
-    emulator: Emulator, kind: ForeignKind, arguments: tuple[str, ...]
+    emulator: Emulator,
+    kind: ForeignKind,
+    arguments: tuple[str, ...],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
+    cli = pytest.importorskip("aiodiscovery.cli")
     emulator.inject_foreign_answer(kind, calls=None)
+    for name, value in environment(emulator).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(sys, "argv", ["aiodiscovery", *arguments])
 
-    done = command.run(emulator, *arguments)
+    status = cli.main()
 
-    assert done.returncode == 1
-    assert done.stdout == ""
-    assert "does not come from the Application Discovery Service" in done.stderr
+    output, errors = capsys.readouterr()
+    assert (status, output) == (1, "")
+    assert "does not come from the Application Discovery Service" in errors
