@@ -168,7 +168,7 @@ async def test_a_body_that_is_longer_than_announced_is_no_archive(
         return httpx2.Response(200, headers=headers, stream=Body(archive + b"more"))
 
     async with own_client(answer) as http:
-        with pytest.raises(aiodiscovery.DownloadError, match="bytes came instead of"):
+        with pytest.raises(aiodiscovery.DownloadError, match="bytes arrived instead of"):
             await aiodiscovery.download_export(client, export_id, tmp_path, http_client=http)
 
     assert f"{export_id}.zip" not in names(tmp_path)
