@@ -190,7 +190,7 @@ async def test_cancelling_the_poller_s_own_tasks_does_not_go_unnoticed(emulator:
 
     with pytest.raises(aiodiscovery.PollingError) as caught:
         await task
-    assert "was cancelled, and not the watcher" in str(caught.value.__cause__)
+    assert "was cancelled, but not the watcher" in str(caught.value.__cause__)
     assert not reached
 
 
