@@ -34,7 +34,7 @@ async def main(client_kwargs: Any, config: Any) -> None:
         if pages.resume_token is None:
             print("That is all of them.")
         else:
-            print(f"Go on with: --starting-token {pages.resume_token}")
+            print(f"Continue with: --starting-token {pages.resume_token}")
 
 
 def parse_arguments() -> argparse.Namespace:

@@ -1,4 +1,4 @@
-"""Columns that fit a terminal: what is too long is shortened where it does least harm."""
+"""Columns that fit a terminal. Long texts are shortened where it does least harm."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ class Column:
 
     title: str
     cells: Sequence[str]
-    #: How narrow it may be made; None: not at all.
+    #: The least width it may be reduced to; None: not at all.
     least: int | None = None
     #: Where its cells are shortened.
     where: Literal["middle", "end"] = "middle"
@@ -29,7 +29,7 @@ class Column:
 
     @property
     def width(self) -> int:
-        """How wide it is if nothing is shortened."""
+        """Its width if nothing is shortened."""
         return max(map(cell_len, (self.title, *self.cells)))
 
 
@@ -70,7 +70,7 @@ def _padded(text: str, column: Column, width: int) -> str:
 
 
 def shorten(text: str, width: int, where: Literal["middle", "end"] = "middle") -> str:
-    """Return a text that is so wide at most, with an ellipsis for what was left out."""
+    """Return a text of at most this width, with an ellipsis for what was left out."""
     if cell_len(text) <= width:
         return text
     room = max(0, width - 1)

@@ -125,7 +125,7 @@ def test_a_timeout_says_how_to_go_on(
 
     error = capsys.readouterr().err
     assert "not everything was collected within 0.5 seconds" in error
-    assert f"To go on: aiodiscovery collect {tmp_path}" in error
+    assert f"To continue: aiodiscovery collect {tmp_path}" in error
     # Each refusal is shown once.
     assert error.count("Not today.") == 1
 
@@ -194,7 +194,7 @@ def test_ctrl_c_says_how_to_go_on(emulator: Emulator, tmp_path: Path) -> None:
         command.read_until(" % ")
         assert command.stop() == 130
 
-    assert f"To go on: aiodiscovery collect {tmp_path}" in command.stderr
+    assert f"To continue: aiodiscovery collect {tmp_path}" in command.stderr
 
 
 def test_it_can_be_tried_without_an_account(tmp_path: Path) -> None:

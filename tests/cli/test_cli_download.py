@@ -105,7 +105,7 @@ def test_ctrl_c_keeps_what_has_come(archives: Emulator, tmp_path: Path) -> None:
     assert (status, command.stdout) == (130, "")
     again = f"aiodiscovery download {export_id} --to {tmp_path}"
     assert command.stderr.splitlines()[-1] == (
-        f"Interrupted. What has come is kept. To go on: {again}"
+        f"Interrupted. What has arrived is kept. To continue: {again}"
     )
     assert run(archives, *again.split()[1:]).returncode == 0
     assert (tmp_path / f"{export_id}.zip").read_bytes() == archives.archive(export_id)

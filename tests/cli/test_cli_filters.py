@@ -115,7 +115,7 @@ def test_an_id_that_cannot_be_one_is_wrong_use(
     assert main("agents", "o-nope") == 2
 
     errors = capsys.readouterr().err
-    assert errors.startswith("Error: the service takes no such value: ")
+    assert errors.startswith("Error: the service does not accept this value: ")
     assert "agentIds" in errors
     assert aws.requests == ()
 

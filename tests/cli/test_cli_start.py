@@ -94,4 +94,6 @@ def test_ctrl_c_says_how_to_go_on(emulator: Emulator) -> None:
 
     export_id = emulator.export_ids[-1]
     assert status == 130
-    assert command.stderr == (f"Interrupted. {export_id} goes on: aiodiscovery watch {export_id}\n")
+    assert command.stderr == (
+        f"Interrupted. {export_id} keeps running: aiodiscovery watch {export_id}\n"
+    )

@@ -28,7 +28,10 @@ ROOT = Path(__file__).parents[2]
         (["nothing"], "No such command 'nothing'"),
         (["list", "--nothing"], "No such option"),
         (["list", "--page-size", "101"], "101 is not in the range"),
-        (["list", "--local", "--region", "us-west-2"], "--local calls no AWS: leave out --region"),
+        (
+            ["list", "--local", "--region", "us-west-2"],
+            "--local does not call AWS: leave out --region",
+        ),
         (["list", "--local", "--starting-token", "a___-3"], "--starting-token: "),
         (["list", "--local", "--starting-token", "nonsense"], "The nextToken is not valid"),
         (["list", "--endpoint-url", "nonsense"], "Invalid endpoint: nonsense"),
@@ -55,7 +58,7 @@ ROOT = Path(__file__).parents[2]
         (["list", "--ca-bundle", "nowhere.pem"], "'nowhere.pem' does not exist"),
         (["list", "--ca-bundle", __file__], "there is no CA certificate that can be read in"),
         (["list", "--ca-bundle", __file__, "--no-verify-ssl"], "or --no-verify-ssl, not both"),
-        (["list", "--local", "--no-verify-ssl"], "--local calls no AWS"),
+        (["list", "--local", "--no-verify-ssl"], "--local does not call AWS"),
         (["start", "--local", "--start-time", "2026-01-05T08:00Z"], "give an --agent-id"),
         (
             ["start", "--local", "--agent-id", "o-1", "--end-time", "2026-01-05"],
@@ -88,10 +91,10 @@ def test_wrong_use_is_a_line_and_status_2(
         (
             "AuthorizationErrorException",
             "Not you.",
-            "not allowed to do this: Not you. It takes the permission discovery:Describe",
+            "not allowed to do this: Not you. You need the permission discovery:Describe",
         ),
         ("HomeRegionNotSetException", "No.", "Give that as --region, or choose one: aws migr"),
-        ("ThrottlingException", "Rate exceeded", "is asked too often (ThrottlingException)"),
+        ("ThrottlingException", "Rate exceeded", "gets too many requests (ThrottlingException)"),
         ("ExpiredTokenException", "secret", "Renew them, or give another --profile"),
         ("ServerInternalErrorException", "No.", "Try again later"),
         ("NewException", "secret", "the service answered NewException"),
@@ -127,7 +130,7 @@ def test_what_ends_a_watch_is_a_line_that_says_what_to_do(
     assert main("watch", "export-1") == 1
 
     expected = (
-        "Error: you are not allowed to do this: Not you. It takes the permission discovery:Describe"
+        "Error: you are not allowed to do this: Not you. You need the permission discovery:Describe"
     )
     assert capsys.readouterr().err.startswith(expected)
 
@@ -148,7 +151,7 @@ def test_it_says_what_is_missing(
 
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     assert main("list", "--region", "us-west-2") == 1
-    assert "there are no AWS credentials that work" in capsys.readouterr().err
+    assert "no working AWS credentials were found" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -212,7 +215,7 @@ def test_another_server_than_the_service_is_an_error(
     output, errors = capsys.readouterr()
     assert (status, output) == (1, "")
     assert errors == (
-        "Error: the answer does not come from the Application Discovery Service. Check "
+        "Error: the answer is not from the Application Discovery Service. Check "
         "--endpoint-url and the network\n"
     )
 

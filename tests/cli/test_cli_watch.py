@@ -99,7 +99,7 @@ def test_a_signal_ends_it_cleanly(emulator: Emulator, number: signal.Signals, wo
 
     assert status == 128 + number
     assert command.stderr == (
-        f"{word} The exports go on: aiodiscovery watch {export_id} --region us-east-1\n"
+        f"{word} The exports keep running: aiodiscovery watch {export_id} --region us-east-1\n"
     )
 
 
@@ -144,7 +144,7 @@ def test_ctrl_c_leaves_the_terminal_as_it_was(emulator: Emulator) -> None:
         status = command.stop()
 
     assert status == 130
-    assert command.text.splitlines()[-1].startswith("Interrupted. The exports go on:")
+    assert command.text.splitlines()[-1].startswith("Interrupted. The exports keep running:")
     assert command.stdout.rfind("\x1b[?25h") > command.stdout.rfind("\x1b[?25l") > -1
 
 

@@ -420,4 +420,4 @@ def test_the_command_says_that_something_else_answers(
 
     assert done.returncode == 1
     assert done.stdout == ""
-    assert "does not come from the Application Discovery Service" in done.stderr
+    assert "is not from the Application Discovery Service" in done.stderr
