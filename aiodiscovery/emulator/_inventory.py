@@ -15,7 +15,7 @@ __all__ = ["Inventory"]
 class Inventory:
     """What has been discovered.
 
-    :param seed: what it is made from
+    :param seed: the source of the data
     :param continuous_exports: how many continuous exports there are
     :param tags: how many tags there are
     :param configurations: how many configuration items there are of each type
@@ -36,12 +36,12 @@ class Inventory:
         self._continuous_exports = _data.continuous_exports(seed, continuous_exports)
         self._tags = _data.tags(seed, tags)
         self._configurations = _data.configurations(seed, configurations)
-        #: Gives the ids of the servers that were deleted meanwhile.
+        #: Returns the ids of the servers that have been deleted.
         self.deleted: Callable[[], set[str]] = set
 
     @property
     def server_ids(self) -> tuple[str, ...]:
-        """The ids of all servers, those that were deleted meanwhile too."""
+        """The ids of all servers, including those that have been deleted."""
         return tuple(item["server.configurationId"] for item in self._configurations["SERVER"])
 
     @property

@@ -467,7 +467,7 @@ def test_a_closed_archive_says_that_it_is_closed(path: Path) -> None:
 
     archive.close()
 
-    with pytest.raises(ValueError, match="closed while it was read"):
+    with pytest.raises(ValueError, match="closed while it was being read"):
         reader.read_all()
     with pytest.raises(ValueError, match="is closed"):
         archive.read("outbound_connection_agent")

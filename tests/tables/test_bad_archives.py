@@ -67,8 +67,8 @@ def error_of_rows(path: Path, rows: bytes) -> ArchiveError:
     [
         (b"1,2,3\n", "has 3 cells, and the header 8"),
         (b"hunter2,2,3,4,5,6,7,8,9\n", "has 9 cells, and the header 8"),
-        (b'1,2,3,4,5,6,7,"hunter2\n', "a quote never ends"),
-        (b'"hunter2\n', "a quote never ends"),
+        (b'1,2,3,4,5,6,7,"hunter2\n', "a quote is not closed"),
+        (b'"hunter2\n', "a quote is not closed"),
         (b"1,2,3,4,5,hunter2\xe9,7,8\n", "not in UTF-8"),
         (b'1,2,3,4,5,6,7,"hunter2' + b"x" * 2_500_000, "more than 1 MiB"),
     ],
@@ -116,7 +116,7 @@ def test_a_wrong_row_in_an_archive_that_is_damaged_is_damage(path: Path) -> None
     [
         (ROW + ROW, "the first row is data"),
         (b"\xff\xfea\x00,\x00b\x00\n\x00", "not in UTF-8"),
-        (b'"agentId,timestamp\n', "a quote never ends"),
+        (b'"agentId,timestamp\n', "a quote is not closed"),
         (b"x" * 300_000, "more than 256 KiB"),
         (b"," * 5_000 + b"\n", "5,001 columns"),
     ],
@@ -139,7 +139,7 @@ def test_what_is_no_zip_archive_is_said(path: Path, data: bytes) -> None:
 
     error = error_of(path)
 
-    assert str(error) == f"{path}: it is no whole zip archive"
+    assert str(error) == f"{path}: it is not a whole zip archive"
     assert (error.member, error.line) == (None, None)
 
 
@@ -149,7 +149,7 @@ def test_an_archive_that_is_cut_off_is_said(path: Path, part: float) -> None:
     data = path.read_bytes()
     path.write_bytes(data[: int(part * len(data))])
 
-    assert "no whole zip archive" in str(error_of(path))
+    assert "not a whole zip archive" in str(error_of(path))
 
 
 def test_an_archive_that_is_encrypted_is_said(path: Path) -> None:
@@ -235,7 +235,7 @@ def test_an_export_in_graphml_is_said(path: Path) -> None:
 
     error = error_of(path)
 
-    assert "only exports in CSV" in str(error)
+    assert "only CSV exports" in str(error)
     assert error.member == "servers.zip"
 
 

@@ -251,7 +251,7 @@ def test_a_bad_archive_keeps_no_other_from_being_written(tmp_path: Path, directo
         write_parquet(tmp_path, directory)
 
     (note,) = caught.value.__notes__
-    assert note == f"{tmp_path / 'b.zip'}: it is no whole zip archive"
+    assert note == f"{tmp_path / 'b.zip'}: it is not a whole zip archive"
     assert pq.read_table(file_of(directory)).num_rows == 1
 
 
