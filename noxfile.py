@@ -38,7 +38,7 @@ def oldest_dependencies(path: Path) -> Path:
     lines = set[str]()
     for text in [
         *PYPROJECT["project"]["dependencies"],
-        *(each for extra in extras for each in extra),
+        *(requirement for extra in extras for requirement in extra),
     ]:
         requirement = Requirement(text)
         (oldest,) = (bound.version for bound in requirement.specifier if bound.operator == ">=")

@@ -154,7 +154,7 @@ async def many_ids(url: str, exports: int, rounds: int) -> Row:
             found = {}
             for start in range(0, len(ids), PAGE):
                 answer = await peer_s.describe_export_tasks(exportIds=ids[start : start + PAGE])
-                found.update({each["exportId"]: each for each in answer["exportsInfo"]})
+                found.update({export["exportId"]: export for export in answer["exportsInfo"]})
             assert len(found) == len(ids)
 
         async def at_once() -> None:
@@ -270,8 +270,8 @@ def import_time(*, quick: bool) -> Row:
     # The first run writes the bytecode.
     times = [
         [
-            float(each) * 1e3
-            for each in subprocess.check_output(
+            float(seconds) * 1e3
+            for seconds in subprocess.check_output(
                 [sys.executable, "-c", script], env=environment
             ).split()
         ]

@@ -62,7 +62,7 @@ class Service(asyncio.Protocol):
 
     def _answer(self, body: bytes) -> bytes:
         if ids := _IDS.findall(body):
-            items = (json.dumps(export(0) | {"exportId": each.decode()}) for each in ids)
+            items = (json.dumps(export(0) | {"exportId": export_id.decode()}) for export_id in ids)
             content = f'{{"exportsInfo": [{", ".join(items)}]}}'
         else:
             token = _TOKEN.search(body)

@@ -57,7 +57,7 @@ def compare(backend: str, client_kwargs: Any) -> int:
             break
 
     whole = read_in_another_process(backend, client_kwargs=client_kwargs, config={})["ids"]
-    repeated = [each for each, times in Counter(came).items() if times > 1]
+    repeated = [export_id for export_id, times in Counter(came).items() if times > 1]
     lost = set(whole) - set(came)
     print(f"{len(whole)} exports in one go: {len(lost)} lost, {len(repeated)} repeated.")
     return 1 if lost or repeated else 0

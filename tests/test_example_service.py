@@ -333,7 +333,9 @@ def test_events_come_as_they_happen_and_end_with_the_export(
     assert last == ("end", {"exportStatus": "SUCCEEDED"})
     assert end is None
     assert [first[0], second[0]] == ["status", "status"]
-    assert [(each[1]["previousStatus"], each[1]["exportStatus"]) for each in (first, second)] == [
+    assert [
+        (event[1]["previousStatus"], event[1]["exportStatus"]) for event in (first, second)
+    ] == [
         (None, "IN_PROGRESS"),
         ("IN_PROGRESS", "SUCCEEDED"),
     ]
@@ -362,11 +364,11 @@ def test_clients_that_wait_for_the_same_export_get_the_same_answer(
         eventually(lambda: {export_id} in looks(emulator))
         emulator.finish_export(export_id)
 
-        first, *others = [each.result(PATIENCE) for each in answers]
+        first, *others = [answer.result(PATIENCE) for answer in answers]
 
     assert first.status == 200
     assert first.body["exportStatus"] == "SUCCEEDED"
-    assert all(each == first for each in others)
+    assert all(other == first for other in others)
 
 
 @pytest.mark.parametrize("path", ["", "/events"])
@@ -384,7 +386,7 @@ def test_a_client_that_goes_away_costs_no_more_calls(
     emulator.clear_requests()
     # Both have gone; a third one is watched alone.
     with service.connect(f"/exports/{emulator.add_export()}"):
-        eventually(lambda: [len(each) for each in looks(emulator)][-5:] == [1] * 5)
+        eventually(lambda: [len(look) for look in looks(emulator)][-5:] == [1] * 5)
         assert left not in set[str]().union(*looks(emulator))
 
 
@@ -400,7 +402,7 @@ def test_it_stops_cleanly_and_ends_the_waits_and_streams_that_are_open(
     ):
         first = next_event(stream)
         answer = thread.submit(service.ask, f"/exports/{waited_for}")
-        eventually(lambda: any(waited_for in each for each in looks(emulator)))
+        eventually(lambda: any(waited_for in look for look in looks(emulator)))
 
         stop(service.process, number)
 

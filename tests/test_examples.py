@@ -100,7 +100,7 @@ def test_watch_exports_starts_one_export_on_aws(emulator: Emulator) -> None:
 
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("Started an export.\n")
-    assert [each.operation for each in emulator.requests].count("StartExportTask") == 1
+    assert [request.operation for request in emulator.requests].count("StartExportTask") == 1
 
 
 def test_watch_exports_says_in_a_line_why_it_cannot_watch(emulator: Emulator) -> None:

@@ -30,8 +30,8 @@ INFO = {"exportId": "export-1", "exportStatus": "FAILED"}
 REFUSED: Any = {"Error": {"Code": "OperationNotPermittedException", "Message": "no"}}
 
 ERRORS: dict[str, Exception] = {
-    each.__class__.__name__: each
-    for each in (
+    error.__class__.__name__: error
+    for error in (
         exceptions.ArchiveError("damaged", "a.zip", "b.csv", 3),
         exceptions.CollectionError("no directory"),
         exceptions.CollectionInUseError("in use"),

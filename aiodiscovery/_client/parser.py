@@ -182,12 +182,12 @@ def _compile_structure(shape: Any, enclosing: frozenset[str]) -> _Decoder:
             _drop(structures, names - known)
         from_timestamp = datetime.fromtimestamp
         for name in timestamps:
-            for each in structures:
-                if name in each:
-                    each[name] = from_timestamp(each[name], UTC)
+            for structure in structures:
+                if name in structure:
+                    structure[name] = from_timestamp(structure[name], UTC)
         for name, decode_nested in nested:
             if name in names:
-                decode_nested([each[name] for each in structures if name in each])
+                decode_nested([structure[name] for structure in structures if name in structure])
 
     return decode
 
@@ -200,7 +200,7 @@ def _compile_list(shape: Any, enclosing: frozenset[str]) -> _Decoder:
     def decode(lists: list[Any]) -> None:
         _expect_lists(lists)
         # botocore leaves a null in a list unchanged.
-        decode_elements([each for each in chain.from_iterable(lists) if each is not None])
+        decode_elements([value for value in chain.from_iterable(lists) if value is not None])
 
     return decode
 
@@ -216,12 +216,12 @@ def _expect_lists(values: list[Any]) -> None:
 
 
 def _drop_nulls(structures: list[Any]) -> None:
-    for each in structures:
-        for name in [name for name, value in each.items() if value is None]:
-            del each[name]
+    for structure in structures:
+        for name in [name for name, value in structure.items() if value is None]:
+            del structure[name]
 
 
 def _drop(structures: list[Any], names: set[str]) -> None:
-    for each in structures:
-        for name in names & each.keys():
-            del each[name]
+    for structure in structures:
+        for name in names & structure.keys():
+            del structure[name]

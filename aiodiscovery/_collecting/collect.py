@@ -253,8 +253,8 @@ def _agents(
             before,
             host_name=info.get("hostName") or before.host_name,
             is_connector="connector" in str(info.get("agentType", "")).lower(),
-            first=min((each for each in (first, before.first) if each is not None), default=None),
-            last=max((each for each in (last, before.last) if each is not None), default=None),
+            first=min((time for time in (first, before.first) if time is not None), default=None),
+            last=max((time for time in (last, before.last) if time is not None), default=None),
             is_gone=False,
         )
     return [

@@ -29,10 +29,10 @@ def check_ids(given: Iterable[Any], noun: str = "export") -> tuple[str, ...]:
     if isinstance(given, str) or not isinstance(given, Iterable):
         raise ValueError(f"{noun} ids must be several, not one {type(given).__name__}")  # noqa: TRY004
     ids = tuple(given)
-    for each in ids:
+    for id_ in ids:
         # The service refuses a whole request for one invalid id.
-        if not isinstance(each, str) or not 0 < len(each) <= 200 or any(map(str.isspace, each)):
+        if not isinstance(id_, str) or not 0 < len(id_) <= 200 or any(map(str.isspace, id_)):
             raise ValueError(
-                f"{noun} ids are strings of 1 to 200 characters without spaces, not {show(each)}"
+                f"{noun} ids are strings of 1 to 200 characters without spaces, not {show(id_)}"
             )
     return tuple(dict.fromkeys(ids))

@@ -44,7 +44,7 @@ async def describe_exports(
     else:
         async with pages.prefetch(max_concurrency) as ahead:
             found = {_id_of(info): info async for info in ahead.items()}
-    return {each: found[each] for each in ids if each in found}
+    return {export_id: found[export_id] for export_id in ids if export_id in found}
 
 
 def _id_of(info: "ExportInfoTypeDef") -> str:

@@ -57,8 +57,8 @@ class Agenda:
         if self._pushes > 2 * len(self._entries):
             self._heaps.clear()
             self._pushes = 0
-            for each, (own_due, own_slot) in self._entries.items():
-                self._push(each, own_due, own_slot)
+            for other, (own_due, own_slot) in self._entries.items():
+                self._push(other, own_due, own_slot)
 
     def drop(self, key: str) -> None:
         """Remove a key from the agenda, if it is there."""

@@ -207,7 +207,7 @@ async def _read(
     if missing and nameless is not None:
         # It may be one of the jobs that would be reported missing.
         item_id(operation_name, nameless, id_key)
-    return Answer({each: found[each] for each in wanted if each in found}, service_time)
+    return Answer({job_id: found[job_id] for job_id in wanted if job_id in found}, service_time)
 
 
 async def _describe_batch_deletes(

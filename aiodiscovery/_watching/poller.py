@@ -142,7 +142,7 @@ class Poller(Generic[Info]):
 
     def fail(self, failure: Callable[[], WatchError], since: float = math.inf) -> None:
         """End the interests that began at or before a time, with an error."""
-        for interest in [each for each, begun in self._interests.items() if begun <= since]:
+        for interest in [interest for interest, begun in self._interests.items() if begun <= since]:
             interest.fail(failure)
             self.release(interest)
 
@@ -167,7 +167,7 @@ class Poller(Generic[Info]):
         """
         now, last_poll = anyio.current_time(), self._schedule.last_poll(interest.deadline)
         asked = [job.asked_at for job in self._jobs_of(interest) if job.in_flight]
-        return max((now - each for each in asked if each < last_poll), default=0.0)
+        return max((now - asked_at for asked_at in asked if asked_at < last_poll), default=0.0)
 
     async def look_again(self, interest: Interest) -> None:
         """Ask for an interest's jobs at once, and wait for the answer.
@@ -282,9 +282,11 @@ class Poller(Generic[Info]):
         sooner = due
         if job.missing_since is not None:
             sooner = min(sooner, max(now, job.missing_since + self._not_found_timeout))
-        sooner = self._schedule.or_last_poll(sooner, now, (each.deadline for each in job.interests))
+        sooner = self._schedule.or_last_poll(
+            sooner, now, (interest.deadline for interest in job.interests)
+        )
         # After the last deadline no task waits for it any more.
-        if sooner < max(each.deadline for each in job.interests):
+        if sooner < max(interest.deadline for interest in job.interests):
             self._agenda.put(job.id, sooner, job.level, delay if sooner == due else 0.0)
 
     # The service's answers
@@ -342,7 +344,7 @@ class Poller(Generic[Info]):
                 self._put_on_agenda(job, job.due, job.delay, now)
 
     def _still_watched(self, jobs: list[Job[Info]]) -> list[Job[Info]]:
-        return [each for each in jobs if self._jobs.get(each.id) is each]
+        return [job for job in jobs if self._jobs.get(job.id) is job]
 
     def _note_info(self, job: Job[Info], info: Info) -> None:
         kind = self._kind
@@ -378,7 +380,7 @@ class Poller(Generic[Info]):
             explained = is_throttling(error)
             outage.note_failure(started, now, jitter, size=len(jobs), explained=explained)
             outage.paused_until = self._schedule.or_last_poll(
-                outage.paused_until, now, (each.deadline for each in self._interests)
+                outage.paused_until, now, (interest.deadline for interest in self._interests)
             )
             self._failing_since = min(self._failing_since, now)
         logger.warning(
@@ -427,7 +429,9 @@ class Poller(Generic[Info]):
     def _refuse(self, job: Job[Info], started: float, error: Exception) -> None:
         """End the interests in a job that existed when the call was made."""
         logger.info("asking for %s %s fails for good", self._kind.noun, job.id)
-        for interest in [each for each in job.interests if self._interests[each] <= started]:
+        for interest in [
+            interest for interest in job.interests if self._interests[interest] <= started
+        ]:
             interest.refuse(job.id, lambda: self._kind.polling_error(error, (job.id,)))
             job.interests.discard(interest)
         if job.interests:

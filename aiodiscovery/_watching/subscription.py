@@ -150,7 +150,9 @@ class Subscription(Generic[Info, Update]):
         return ended
 
     def _ended_in_order(self) -> dict[str, Info]:
-        return {each: _copy(self._ended[each]) for each in self.job_ids if each in self._ended}
+        return {
+            job_id: _copy(self._ended[job_id]) for job_id in self.job_ids if job_id in self._ended
+        }
 
 
 def _copy(info: Info) -> Info:

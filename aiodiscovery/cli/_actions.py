@@ -64,7 +64,7 @@ async def watch(
         error, ended = caught, dict(caught.ended)
     status = _status(work, ended, len(ids))
     if directory is not None:
-        succeeded = {each: info for each, info in ended.items() if _has_succeeded(info)}
+        succeeded = {export_id: info for export_id, info in ended.items() if _has_succeeded(info)}
         if succeeded and await _download(work, succeeded, directory) != DONE:
             status = FAILED
     if error is not None:
@@ -105,11 +105,11 @@ async def download(work: Work, *, export_ids: Sequence[str] | None, destination:
     infos = await aiodiscovery.describe_exports(work.client, export_ids)
     work.seen_exports += infos
     status = DONE if len(infos) == len(export_ids) else FAILED
-    for each in export_ids:
-        if each not in infos:
+    for export_id in export_ids:
+        if export_id not in infos:
             known = work.settings.command("list")
             work.view.not_downloaded(
-                each, f"the service does not know it. To see the exports it knows: {known}"
+                export_id, f"the service does not know it. To see the exports it knows: {known}"
             )
     if infos and await _download(work, infos, destination) != DONE:
         status = FAILED

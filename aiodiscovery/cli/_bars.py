@@ -72,7 +72,7 @@ class Bars:
     def render(self) -> RenderableType:
         """Return the bars in their current state."""
         room = max(1, self._console.height - _AROUND_BARS)
-        tasks = [self._task(each) for each in list(self._tasks.values())[:room]]
+        tasks = [self._task(task_id) for task_id in list(self._tasks.values())[:room]]
         text = f"{self._succeeded} of {self._expected} downloaded"
         if self._failed:
             text += f", {self._failed} failed"
@@ -100,7 +100,7 @@ class Bars:
         names = max(cell_len(task.description) for task in tasks)
         # In a narrow terminal the bar goes first, then the rate, then the time left.
         shown, has_bar = [0, 1, 2], True
-        left = width - sum(widths[each] + 1 for each in shown)
+        left = width - sum(widths[index] + 1 for index in shown)
         if left < _LEAST_ID + 1 + _LEAST_BAR:
             has_bar = False
         for dropped in (1, 2):
@@ -115,10 +115,10 @@ class Bars:
         grid.add_column(width=name, no_wrap=True)
         if has_bar:
             grid.add_column(width=bar, no_wrap=True)
-        for each in shown:
-            grid.add_column(width=widths[each], justify="right", no_wrap=True)
+        for index in shown:
+            grid.add_column(width=widths[index], justify="right", no_wrap=True)
         for task, row in zip(tasks, cells, strict=True):
             begun = [Text(shorten(task.description, name))]
             bars = [ProgressBar(task.total, task.completed, bar, pulse=task.total is None)]
-            grid.add_row(*begun, *(bars if has_bar else ()), *(row[each] for each in shown))
+            grid.add_row(*begun, *(bars if has_bar else ()), *(row[index] for index in shown))
         return grid

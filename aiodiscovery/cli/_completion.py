@@ -37,7 +37,9 @@ def complete_profiles(ctx: "click.Context", param: "click.Parameter", incomplete
     from botocore.session import Session  # noqa: PLC0415
 
     with suppress(BotoCoreError, OSError):
-        return [each for each in Session().available_profiles if each.startswith(incomplete)]
+        return [
+            profile for profile in Session().available_profiles if profile.startswith(incomplete)
+        ]
     return []
 
 
@@ -46,21 +48,23 @@ def complete_regions(ctx: "click.Context", param: "click.Parameter", incomplete:
     from botocore.session import Session  # noqa: PLC0415  # Tab is pressed often
 
     regions = Session().get_available_regions("discovery")
-    return [each for each in regions if each.startswith(incomplete)]
+    return [region for region in regions if region.startswith(incomplete)]
 
 
 def complete_export_ids(
     ctx: "click.Context", param: "click.Parameter", incomplete: str
 ) -> list[str]:
     """Return the recently shown exports with this beginning."""
-    return [each for each in _read().get("exports", ()) if each.startswith(incomplete)]
+    return [
+        export_id for export_id in _read().get("exports", ()) if export_id.startswith(incomplete)
+    ]
 
 
 def complete_agent_ids(
     ctx: "click.Context", param: "click.Parameter", incomplete: str
 ) -> list[str]:
     """Return the recently shown agents with this beginning."""
-    return [each for each in _read().get("agents", ()) if each.startswith(incomplete)]
+    return [agent_id for agent_id in _read().get("agents", ()) if agent_id.startswith(incomplete)]
 
 
 def remember(kind: str, ids: Iterable[str]) -> None:
@@ -69,7 +73,7 @@ def remember(kind: str, ids: Iterable[str]) -> None:
     If they cannot be written, they are not kept. If two commands end at the same time, the last one
     wins.
     """
-    new = [each for each in ids if _ID.fullmatch(each)]
+    new = [id_ for id_ in ids if _ID.fullmatch(id_)]
     known = _read()
     kept = dict.fromkeys([*reversed(new), *known.get(kind, ())])
     kept_ids = list(kept)[:_MOST_IDS]
@@ -111,4 +115,4 @@ def _read() -> dict[str, list[str]]:
 
 def _ids_among(value: object) -> list[str]:
     ids = value if isinstance(value, list) else []
-    return [each for each in ids if isinstance(each, str) and _ID.fullmatch(each)]
+    return [id_ for id_ in ids if isinstance(id_, str) and _ID.fullmatch(id_)]

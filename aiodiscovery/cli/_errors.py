@@ -130,7 +130,7 @@ def leaf(error: Exception) -> Exception:
 
 def listed(ids: Sequence[str]) -> str:
     """Return ids for a message: the first ones, and the number of others."""
-    named = ", ".join(one_line(each, 200) for each in ids[:_NAMED_IDS])
+    named = ", ".join(one_line(id_, 200) for id_ in ids[:_NAMED_IDS])
     others = len(ids) - _NAMED_IDS
     if others > 0:
         named += f" and {others} other{'s' if others > 1 else ''}"

@@ -45,14 +45,15 @@ def laid_out(columns: Sequence[Column], width: int) -> list[Text] | None:
     if excess > 0:
         return None
     head = [
-        _padded(column.title, column, each) for column, each in zip(columns, widths, strict=True)
+        _padded(column.title, column, column_width)
+        for column, column_width in zip(columns, widths, strict=True)
     ]
     lines = [_line([Text(cell, "bold") for cell in head])]
     for row in range(len(columns[0].cells)):
         cells = []
-        for column, each in zip(columns, widths, strict=True):
+        for column, column_width in zip(columns, widths, strict=True):
             style = column.styles[row] if column.styles else ""
-            cells.append(Text(_padded(column.cells[row], column, each), style))
+            cells.append(Text(_padded(column.cells[row], column, column_width), style))
         lines.append(_line(cells))
     return lines
 

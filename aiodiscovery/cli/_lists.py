@@ -84,7 +84,7 @@ async def list_exports(
             work.view.list_ended(None)  # a token cannot describe part of a sorted listing
     # Ids may be in the rest of an interrupted listing, or belong to other agents.
     if missing and pages.resume_token is None and starting_token is None and agent_id is None:
-        unknown_ids = [each for each in export_ids or () if each in missing]
+        unknown_ids = [export_id for export_id in export_ids or () if export_id in missing]
         return not_known(work, unknown_ids, "list")
     return DONE
 

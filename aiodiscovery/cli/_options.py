@@ -194,8 +194,8 @@ def ids_argument(
 def _expanded(given: Sequence[str]) -> tuple[str, ...]:
     """Return ids in order and without repetitions, with those of standard input for ``-``."""
     ids: dict[str, None] = {}
-    for each in given:
-        ids.update(dict.fromkeys(_read_ids() if each == "-" else [each]))
+    for argument in given:
+        ids.update(dict.fromkeys(_read_ids() if argument == "-" else [argument]))
     return tuple(ids)
 
 

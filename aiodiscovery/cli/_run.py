@@ -88,9 +88,9 @@ async def _run(
         nonlocal number
         # A signal that the parent wants ignored, as a shell does for background jobs.
         numbers = [
-            each
-            for each in (signal.SIGINT, signal.SIGTERM)
-            if signal.getsignal(each) is not signal.SIG_IGN
+            signal_number
+            for signal_number in (signal.SIGINT, signal.SIGTERM)
+            if signal.getsignal(signal_number) is not signal.SIG_IGN
         ]
         if not numbers:
             task_status.started()
@@ -98,8 +98,8 @@ async def _run(
         try:
             with anyio.open_signal_receiver(*numbers) as signals:
                 task_status.started()
-                async for each in signals:
-                    number = each
+                async for received in signals:
+                    number = received
                     break
         except NotImplementedError:  # on Windows, where Ctrl-C raises KeyboardInterrupt
             task_status.started()

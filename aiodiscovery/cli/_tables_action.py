@@ -208,7 +208,7 @@ def _count(archive: "Archive", found: dict[str, _Listed], work: _Work) -> None:
         listed.columns = dict.fromkeys(table.columns)
         if table.member is not None:
             listed.archives.append(str(archive.path))
-        times = [each.name for each in table.schema if pa.types.is_timestamp(each.type)]
+        times = [field.name for field in table.schema if pa.types.is_timestamp(field.type)]
         for batch in archive.batches(name):
             listed.rows += batch.num_rows
             if "agent_id" in table.columns:
@@ -223,8 +223,8 @@ def _count(archive: "Archive", found: dict[str, _Listed], work: _Work) -> None:
 
 
 def _widen(listed: _Listed, first: datetime | None, last: datetime | None) -> None:
-    listed.first = min((each for each in (listed.first, first) if each), default=None)
-    listed.last = max((each for each in (listed.last, last) if each), default=None)
+    listed.first = min((time for time in (listed.first, first) if time), default=None)
+    listed.last = max((time for time in (listed.last, last) if time), default=None)
 
 
 def _add(whole: _Listed, part: _Listed) -> None:
@@ -256,11 +256,11 @@ def _list_columns(found: Mapping[str, _Listed], form: str, least: int | None) ->
     tables = found.values()
     return [
         Column("Table", list(found), least=least),
-        Column("Rows", [f"{each.rows:,}" for each in tables], right=True),
-        Column("Columns", [f"{len(each.columns)}" for each in tables], right=True),
-        Column("Agents", [f"{len(each.agents):,}" for each in tables], right=True),
-        Column("From (UTC)", [_moment(each.first, form) for each in tables]),
-        Column("To", [_moment(each.last, form) for each in tables]),
+        Column("Rows", [f"{table.rows:,}" for table in tables], right=True),
+        Column("Columns", [f"{len(table.columns)}" for table in tables], right=True),
+        Column("Agents", [f"{len(table.agents):,}" for table in tables], right=True),
+        Column("From (UTC)", [_moment(table.first, form) for table in tables]),
+        Column("To", [_moment(table.last, form) for table in tables]),
     ]
 
 
@@ -376,9 +376,9 @@ def _write(view: View, archives: Sequence[Path], directory: Path, *, as_json: bo
 
 def _print_written(files: "Mapping[str, Sequence[TableFile]]") -> None:
     # The same archive may exist under two names, and has one file.
-    rows = [sum({file.path: file.rows for file in each}.values()) for each in files.values()]
-    paths = [len({file.path for file in each}) for each in files.values()]
-    new = [sum(file.written for file in each) for each in files.values()]
+    rows = [sum({file.path: file.rows for file in found}.values()) for found in files.values()]
+    paths = [len({file.path for file in found}) for found in files.values()]
+    new = [sum(file.written for file in found) for found in files.values()]
     if not _is_terminal():
         for name, *numbers in zip(files, rows, paths, new, strict=True):
             words = [count(numbers[0], "row"), count(numbers[1], "file"), f"{numbers[2]:,} new"]

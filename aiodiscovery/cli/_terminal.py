@@ -109,12 +109,14 @@ class TerminalView(View):
     def agents(self, agents: "Collection[AgentInfoTypeDef]") -> None:
         if agents:
             words = [agent_words(agent, "%Y-%m-%d %H:%M") for agent in agents]
-            ids, hosts, health, registered, seen = (list(each) for each in zip(*words, strict=True))
+            ids, hosts, health, registered, seen = (
+                list(column) for column in zip(*words, strict=True)
+            )
             columns = [
                 Column("Agent", ids),
                 Column("Host", hosts, _LEAST_HOST, "end"),
                 Column("Health", health, styles=_styles(health)),
-                Column("Since", [each[:10] for each in registered]),
+                Column("Since", [time[:10] for time in registered]),
                 Column("Last seen (UTC)", seen),
             ]
             self._print_listing(columns)
@@ -180,7 +182,7 @@ class TerminalView(View):
         self._console.print(Text(f"Started {one_line(export_id)}."), soft_wrap=True)
 
     def watching(self, export_ids: Collection[str]) -> AbstractContextManager[object]:
-        self._rows = {each: _Row(each) for each in export_ids}
+        self._rows = {export_id: _Row(export_id) for export_id in export_ids}
         return self._show(self.table)
 
     def status(self, info: "ExportInfoTypeDef", previous: str | None) -> None:
@@ -241,9 +243,9 @@ class TerminalView(View):
             lines = laid_out([Column("Export", ids, _LEAST_LIVE_ID), *narrow], self._width)
             if lines is not None:
                 width = self._width - sum(column.width + GAP for column in narrow)
-                return lines, [shorten(each, width) for each in ids]
-        ids = [shorten(each, self._width) for each in ids]
-        return [Text(each) for each in ids], ids
+                return lines, [shorten(id_, width) for id_ in ids]
+        ids = [shorten(id_, self._width) for id_ in ids]
+        return [Text(id_) for id_ in ids], ids
 
     def _elapsed_of(self, row: _Row) -> str:
         if row.info is None:

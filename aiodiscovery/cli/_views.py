@@ -45,8 +45,8 @@ class View:
 
     def ids(self, ids: Collection[str]) -> None:
         """Show ids and nothing else, as input of another command."""
-        for each in ids:
-            write(sys.stdout, one_line(each))
+        for id_ in ids:
+            write(sys.stdout, one_line(id_))
 
     def agents(self, agents: "Collection[AgentInfoTypeDef]") -> None:
         """Show all agents of a listing."""

@@ -77,7 +77,9 @@ def clock(seconds: float | None) -> str:
 def counts(statuses: Iterable[str]) -> str:
     """Return the number of exports for each status. An empty status is not known yet."""
     found = Counter(statuses)
-    parts = [f"{found.pop(each)} {words}" for each, words in _STATUSES.items() if each in found]
+    parts = [
+        f"{found.pop(status)} {words}" for status, words in _STATUSES.items() if status in found
+    ]
     unseen = found.pop("", 0)
     parts += [f"{number} {one_line(status, 40)}" for status, number in found.items()]
     if unseen:

@@ -301,7 +301,11 @@ def _vmware_of(host: Host, machine: Machine) -> Mapping[str, str]:
 
 def _instance(host: Host, machine: Machine) -> tuple[Any, ...]:
     """Return the instance that fits, with the requested values; if none fits, a remark."""
-    fitting = [each for each in _INSTANCES if each[1] >= machine.logical and each[2] >= machine.ram]
+    fitting = [
+        instance
+        for instance in _INSTANCES
+        if instance[1] >= machine.logical and instance[2] >= machine.ram
+    ]
     server = (host.os_name, host.os_version, machine.cpus, machine.cores, machine.logical)
     asked = (100.0, machine.logical, machine.ram, 100.0, machine.ram)
     if machine.cpu_type != "x86_64" or not fitting:

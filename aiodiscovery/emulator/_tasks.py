@@ -169,25 +169,27 @@ class BatchDeletes:
         item |= {"status": task.outcome, "endTime": round(task.ends or now, 3)}
         if task.outcome == "COMPLETED":
             requested = item["requestedConfigurations"]
-            item["deletedConfigurations"] = [each for each in requested if each in self._known]
+            item["deletedConfigurations"] = [
+                server_id for server_id in requested if server_id in self._known
+            ]
             item["failedConfigurations"] = [
                 {
-                    "configurationId": each,
+                    "configurationId": server_id,
                     "errorStatusCode": 404,
                     "errorMessage": "There is no such server.",
                 }
-                for each in requested
-                if each not in self._known
+                for server_id in requested
+                if server_id not in self._known
             ]
         return item
 
     def deleted(self, now: float) -> set[str]:
         """Return the ids of the servers that have been deleted by now."""
         return {
-            each
+            server_id
             for task in self._tasks.values()
             if not task.running(now) and task.outcome == "COMPLETED"
-            for each in task.item["requestedConfigurations"]
+            for server_id in task.item["requestedConfigurations"]
         }
 
 

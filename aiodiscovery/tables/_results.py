@@ -99,8 +99,8 @@ def _boolean(value: Any) -> bool | None:
 def _agent(filters: Any) -> str | None:
     """Return the agent that was asked for, if there is exactly one."""
     agents: list[str] = []
-    for each in filters if isinstance(filters, list) else [filters]:
-        if isinstance(each, dict):
-            values = _get(each, "Values")
+    for filter_ in filters if isinstance(filters, list) else [filters]:
+        if isinstance(filter_, dict):
+            values = _get(filter_, "Values")
             agents += [value for value in values or () if isinstance(value, str)]
     return agents[0] if len(agents) == 1 else None

@@ -25,7 +25,7 @@ def emulator() -> Iterator[Emulator]:
 
 @pytest.fixture
 def agent_ids(emulator: Emulator) -> list[str]:
-    return [each for each in emulator.agent_ids if each not in emulator.connector_ids]
+    return [agent_id for agent_id in emulator.agent_ids if agent_id not in emulator.connector_ids]
 
 
 def test_everything_is_collected_and_said_to_be_there(

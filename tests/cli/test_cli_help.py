@@ -240,7 +240,7 @@ def test_a_damaged_file_of_ids_does_no_harm(
     assert main("list", "--max-items", "1") == 0
     assert complete("aiodiscovery watch ") == [aws.export_ids[0]]
     assert no_ids_of_the_user.stat().st_mode & 0o077 == 0 or sys.platform == "win32"
-    assert [each.name for each in no_ids_of_the_user.parent.iterdir()] == ["recent-ids.json"]
+    assert [path.name for path in no_ids_of_the_user.parent.iterdir()] == ["recent-ids.json"]
 
 
 def test_a_cache_that_cannot_be_written_does_no_harm(

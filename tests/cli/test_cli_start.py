@@ -60,7 +60,7 @@ def test_it_does_the_whole_job(emulator: Emulator, tmp_path: Path) -> None:
     assert command.stderr == ""
     started, *statuses, downloaded = json_lines(command.stdout)
     assert started == {"event": "started", "exportId": export_id}
-    assert [each["exportStatus"] for each in statuses] == ["IN_PROGRESS", "SUCCEEDED"]
+    assert [status["exportStatus"] for status in statuses] == ["IN_PROGRESS", "SUCCEEDED"]
     assert downloaded["path"] == str(tmp_path / f"{export_id}.zip")
     assert (tmp_path / f"{export_id}.zip").read_bytes() == emulator.archive(export_id)
 

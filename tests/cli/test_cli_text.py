@@ -112,7 +112,7 @@ def test_a_status_message_is_harmless_in_each_form(
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pty")
 def test_a_terminal_gets_none_of_it(emulator: Emulator) -> None:
-    message = "".join(HOSTILE[each] for each in ("clipboard", "cursor", "c1", "direction", "marks"))
+    message = "".join(HOSTILE[name] for name in ("clipboard", "cursor", "c1", "direction", "marks"))
     export_id = emulator.add_export(status="FAILED", message=message)
     odd = emulator.add_export()
     emulator.set_export_status(odd, "\x1b]0;title\x07\u202eDONE")

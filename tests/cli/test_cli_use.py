@@ -347,5 +347,5 @@ def test_local_lists_the_same_exports_each_time() -> None:
     first, second = run(None, "list", "--local"), run(None, "list", "--local")
 
     assert first.returncode == 0
-    ids = [[line.split()[0] for line in each.stdout.splitlines()] for each in (first, second)]
+    ids = [[line.split()[0] for line in done.stdout.splitlines()] for done in (first, second)]
     assert ids[0] == ids[1] != []

@@ -111,8 +111,8 @@ def test_a_terminal_gets_a_table_that_lives(emulator: Emulator) -> None:
         command.read_until("40 in progress, 13 not shown")
         emulator.inject_throttling()
         command.read_until("Warning: asking for 40 exports failed")
-        for each in ids[:-1]:
-            emulator.finish_export(each)
+        for export_id in ids[:-1]:
+            emulator.finish_export(export_id)
         command.read_until("1 in progress, 39 succeeded")
         emulator.fail_export(ids[-1], "The bucket is full.")
         assert command.wait() == 1

@@ -61,11 +61,11 @@ def listing(client: "Client") -> Any:
 
 
 def ids_of(infos: Any) -> list[str]:
-    return [each["exportId"] for each in infos]
+    return [export["exportId"] for export in infos]
 
 
 async def the_pages(client: "Client", pages: Any) -> list[str]:
-    return [each async for page in pages for each in ids_of(page["exportsInfo"])]
+    return [export_id async for page in pages for export_id in ids_of(page["exportsInfo"])]
 
 
 # Listings
@@ -85,16 +85,16 @@ async def test_in_place_of_a_page_it_is_an_error_and_the_page_is_still_the_next(
         await anext(iterator)
 
     assert pages.resume_token == token == first["NextToken"]
-    rest = [each async for page in iterator for each in ids_of(page["exportsInfo"])]
+    rest = [export_id async for page in iterator for export_id in ids_of(page["exportsInfo"])]
     assert ids_of(first["exportsInfo"]) + rest == list(emulator.export_ids)
 
 
 async def collect_items(pages: Any) -> list[str]:
-    return ids_of([each async for each in pages.items()])
+    return ids_of([item async for item in pages.items()])
 
 
 async def collect_search(pages: Any) -> list[str]:
-    return [each async for each in pages.search("exportsInfo[].exportId")]
+    return [export_id async for export_id in pages.search("exportsInfo[].exportId")]
 
 
 async def collect_full(pages: Any) -> list[str]:
@@ -103,7 +103,7 @@ async def collect_full(pages: Any) -> list[str]:
 
 async def collect_ahead(pages: Any) -> list[str]:
     async with pages.prefetch(3) as ahead:
-        return ids_of([each async for each in ahead.items()])
+        return ids_of([item async for item in ahead.items()])
 
 
 @pytest.mark.parametrize("kind", SOME)
@@ -132,7 +132,7 @@ async def test_items_go_on_where_they_stopped(any_client: "Client", emulator: Em
     with pytest.raises(ResponseParserError):
         await anext(items)
 
-    assert ids_of(seen) + ids_of([each async for each in items]) == list(emulator.export_ids)
+    assert ids_of(seen) + ids_of([item async for item in items]) == list(emulator.export_ids)
 
 
 @pytest.mark.parametrize(
@@ -161,8 +161,8 @@ async def test_every_operation_is_listed_with_the_same_care(
     with pytest.raises(ResponseParserError):
         await pages.build_full_result()
 
-    (items,) = (each for each in whole.values() if isinstance(each, list))
-    (again,) = (each for each in (await pages.build_full_result()).values())
+    (items,) = (value for value in whole.values() if isinstance(value, list))
+    (again,) = (value for value in (await pages.build_full_result()).values())
     assert len(again) == len(items)
 
 
@@ -215,7 +215,7 @@ async def by_wait_all(client: "Client", export_id: str) -> str:
 
 async def by_updates(client: "Client", export_id: str) -> str:
     async with ExportWatcher(client, **SHORT) as watcher:
-        return [each.status async for each in watcher.updates([export_id])][-1]
+        return [update.status async for update in watcher.updates([export_id])][-1]
 
 
 async def by_function(client: "Client", export_id: str) -> str:

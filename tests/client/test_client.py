@@ -119,7 +119,7 @@ async def test_the_client_works_as_aiobotocore_s(anyio_backend: str, emulator: E
     async with aiodiscovery.create_client(**emulator.client_kwargs) as client:
         answer = await client.describe_export_tasks()
 
-    assert [each["exportId"] for each in answer["exportsInfo"]] == list(emulator.export_ids)
+    assert [export["exportId"] for export in answer["exportsInfo"]] == list(emulator.export_ids)
 
 
 @pytest.mark.anyio

@@ -146,8 +146,10 @@ async def test_it_is_an_error_of_botocore_s_kind_and_the_page_is_still_the_next(
 
     assert SECRET not in "".join(traceback.format_exception(caught.value))
     source.repair()
-    rest = [each["exportId"] async for page in iterator for each in page["exportsInfo"]]
-    assert [each["exportId"] for each in first["exportsInfo"]] + rest == list(emulator.export_ids)
+    rest = [export["exportId"] async for page in iterator for export in page["exportsInfo"]]
+    assert [export["exportId"] for export in first["exportsInfo"]] + rest == list(
+        emulator.export_ids
+    )
 
 
 @pytest.mark.parametrize("kind", ["no JSON", "null", "a failure", "not there", "expired"])

@@ -86,9 +86,9 @@ async def outcome(
 def comparable(value: Any) -> Any:
     """Tell values and types apart that == does not; tell no zones of one instant apart."""
     if isinstance(value, dict):
-        return {key: comparable(each) for key, each in value.items()}
+        return {key: comparable(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [comparable(each) for each in value]
+        return [comparable(item) for item in value]
     if isinstance(value, datetime):
         aware = value if value.tzinfo else value.replace(tzinfo=UTC)
         # A difference, for UTC has no date for some of them.
@@ -100,8 +100,8 @@ def datetimes(value: Any) -> Iterator[datetime]:
     if isinstance(value, datetime):
         yield value
     elif isinstance(value, dict | list | tuple):
-        for each in value.values() if isinstance(value, dict) else value:
-            yield from datetimes(each)
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from datetimes(item)
 
 
 @pytest.fixture
@@ -140,7 +140,7 @@ class Pair:
         expected = self.portal.call(outcome, self.botocores, operation, body, status, headers)
         actual = self.portal.call(outcome, self.ours, operation, body, status, headers)
         assert comparable(actual) == comparable(expected)
-        assert {each.tzinfo for each in datetimes(actual) if 1 < each.year < 9999} <= {UTC}
+        assert {time.tzinfo for time in datetimes(actual) if 1 < time.year < 9999} <= {UTC}
 
 
 @contextmanager
@@ -258,7 +258,9 @@ def test_botocore_s_parser_has_nothing_to_do_with_the_items(pair: Pair, operatio
 
 def test_nulls_and_new_members_leave_it_at_that(pair: Pair) -> None:
     page = sample(SERVICE.operation_model("DescribeExportTasks").output_shape, 50)
-    page["exportsInfo"] = [each | {"statusMessage": None, "new": 1} for each in page["exportsInfo"]]
+    page["exportsInfo"] = [
+        export | {"statusMessage": None, "new": 1} for export in page["exportsInfo"]
+    ]
     page["exportsInfo"] += [None]
     nothing = calls_into_botocore_s_parser(pair, "DeleteTags", b"{}")
 
@@ -376,9 +378,9 @@ async def test_timestamps_are_in_utc_in_any_zone(
         listed = (await ours.describe_export_tasks())["exportsInfo"]
         expected = (await botocores.describe_export_tasks())["exportsInfo"]
 
-    assert {each["exportRequestTime"].tzinfo for each in listed} == {UTC}
-    assert [each["exportRequestTime"] for each in listed] == [
-        each["exportRequestTime"] for each in expected
+    assert {export["exportRequestTime"].tzinfo for export in listed} == {UTC}
+    assert [export["exportRequestTime"] for export in listed] == [
+        export["exportRequestTime"] for export in expected
     ]
 
 
@@ -448,8 +450,10 @@ async def test_other_clients_of_the_session_stay_as_they_are(
         botocore_s_client(session, emulator, anyio_backend) as after,
     ):
         offsets = [
-            (await each.describe_export_tasks())["exportsInfo"][0]["exportRequestTime"].utcoffset()
-            for each in (before, ours, after)
+            (await client.describe_export_tasks())["exportsInfo"][0][
+                "exportRequestTime"
+            ].utcoffset()
+            for client in (before, ours, after)
         ]
 
     assert offsets[0] == offsets[2] != offsets[1]

@@ -110,7 +110,9 @@ class CollectionMachine(RuleBasedStateMachine):
         self.send(start, fate)
 
     def send(self, start: Start, fate: str) -> None:
-        known = [each for each, started in self.service.items() if started.agent_id is None]
+        known = [
+            export_id for export_id, started in self.service.items() if started.agent_id is None
+        ]
         record = self.ledger.intend(
             start.kind,
             start.agent_id,

@@ -57,7 +57,7 @@ def delete_task(service: Emulator, task_id: str) -> Any:
 
 def servers(service: Emulator) -> list[str]:
     answer = service.call("ListConfigurations", {"configurationType": "SERVER"})
-    return [each["server.configurationId"] for each in answer["configurations"]]
+    return [configuration["server.configurationId"] for configuration in answer["configurations"]]
 
 
 def status_of(client: "ApplicationDiscoveryServiceClient", task_id: str) -> str | None:
@@ -106,7 +106,7 @@ def test_what_a_batch_delete_deletes_is_gone_in_the_end(clock: Clock, service: E
     assert servers(service) == others
     task = delete_task(service, task_id)
     assert task["deletedConfigurations"] == [first]
-    assert [each["configurationId"] for each in task["failedConfigurations"]] == [
+    assert [configuration["configurationId"] for configuration in task["failedConfigurations"]] == [
         "d-server-unknown"
     ]
 

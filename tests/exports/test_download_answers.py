@@ -130,7 +130,7 @@ async def test_a_download_that_goes_on_loses_no_byte_by_it(
     assert done.path.read_bytes() == archive
     assert names(tmp_path) == [done.path.name]
     assert min(least) >= LEFT
-    asked = [each for each in answers(emulator)[1:] if each[1] != 403]
+    asked = [answer for answer in answers(emulator)[1:] if answer[1] != 403]
     if kind not in ("page that says it is a range", "no range"):
         # Which make it ask for all of it, once.
         assert asked == [(f"bytes={LEFT}-", 206)]
@@ -308,6 +308,6 @@ async def test_a_service_that_stays_busy_is_its_own_error(
     with pytest.raises(ClientError, match="ThrottlingException"):
         await aiodiscovery.download_export(client_without_retries, info, tmp_path)
 
-    waits = [each for each in caplog.messages if "cannot be asked for a fresh URL" in each]
+    waits = [message for message in caplog.messages if "cannot be asked for a fresh URL" in message]
     assert len(waits) == 7
-    assert all("ThrottlingException" in each for each in waits)
+    assert all("ThrottlingException" in message for message in waits)

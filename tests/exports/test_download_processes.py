@@ -65,15 +65,15 @@ def test_a_download_that_is_killed_again_and_again_ends_with_the_right_bytes(
         wait_until(partial(has_size, part, reached), process)
         process.kill()
         process.wait()
-        assert sorted(each.name for each in tmp_path.iterdir()) == [part.name, f"{part.name}.json"]
+        assert sorted(path.name for path in tmp_path.iterdir()) == [part.name, f"{part.name}.json"]
 
     assert start(backend, emulator, export_id, tmp_path).wait() == 0
 
     assert (tmp_path / f"{export_id}.zip").read_bytes() == emulator.archive(export_id)
-    assert [each.name for each in tmp_path.iterdir()] == [f"{export_id}.zip"]
+    assert [path.name for path in tmp_path.iterdir()] == [f"{export_id}.zip"]
     # No byte came twice.
     expected = [sum(steps[: number + 1]) for number in range(len(steps))]
-    assert [each.range for each in emulator.downloads] == [
+    assert [download.range for download in emulator.downloads] == [
         None,
         *(f"bytes={size}-" for size in expected),
     ]
@@ -116,7 +116,7 @@ def test_a_process_that_waits_for_one_that_is_killed_takes_over(
 
     assert second.wait() == 0
     assert (tmp_path / f"{export_id}.zip").read_bytes() == emulator.archive(export_id)
-    assert [each.range for each in emulator.downloads] == [None, "bytes=500000-"]
+    assert [download.range for download in emulator.downloads] == [None, "bytes=500000-"]
 
 
 def test_many_processes_at_once_end_with_the_right_bytes(
@@ -128,4 +128,4 @@ def test_many_processes_at_once_end_with_the_right_bytes(
 
     assert [process.wait() for process in processes] == [0] * 4
     assert (tmp_path / f"{export_id}.zip").read_bytes() == emulator.archive(export_id)
-    assert [each.name for each in tmp_path.iterdir()] == [f"{export_id}.zip"]
+    assert [path.name for path in tmp_path.iterdir()] == [f"{export_id}.zip"]

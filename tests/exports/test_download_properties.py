@@ -155,7 +155,7 @@ def test_no_wrong_file_gets_its_name_and_in_the_end_the_right_one_is_there(
         emulator.clear_faults()
         assert downloader.download(export_id, path, None)
         assert path.read_bytes() == emulator.archive(export_id)
-        assert [each.name for each in Path(folder).iterdir()] == ["archive.zip"]
+        assert [path.name for path in Path(folder).iterdir()] == ["archive.zip"]
 
 
 def whole_archive() -> bytes:

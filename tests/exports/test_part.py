@@ -160,7 +160,7 @@ def test_closing_waits_for_a_call_that_still_runs_in_its_thread(
     closing_it.join()
 
     assert path.read_bytes() == b"abcd"
-    assert [each.name for each in path.parent.iterdir()] == ["archive.zip"]
+    assert [entry.name for entry in path.parent.iterdir()] == ["archive.zip"]
 
 
 @pytest.mark.anyio

@@ -70,7 +70,7 @@ async def test_an_iterator_that_was_begun_belongs_to_its_loop(
             assert isinstance(error, RuntimeError)
             assert "another" in str(error)
         assert (len(scripted.requests), pages.resume_token) == (asked, token)
-        assert len([each async for each in iterator]) == 19
+        assert len([page async for page in iterator]) == 19
 
 
 @pytest.mark.parametrize("other", ["asyncio", "trio"])

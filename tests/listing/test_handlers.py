@@ -140,7 +140,7 @@ async def test_nor_after_an_error(
         with pytest.raises(EndpointConnectionError):
             await anext(items)
 
-        assert came + [each["exportId"] async for each in items] == scripted.ids
+        assert came + [export["exportId"] async for export in items] == scripted.ids
     assert all(request["exportIds"] == scripted.ids for request in scripted.requests)
 
 

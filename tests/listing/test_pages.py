@@ -152,10 +152,10 @@ async def test_search_hands_out_what_it_finds_on_each_page(
 ) -> None:
     pages = list_exports(client, PageSize=10)
 
-    assert [each async for each in pages.search("exportsInfo[].exportId")] == list(
+    assert [export_id async for export_id in pages.search("exportsInfo[].exportId")] == list(
         emulator.export_ids
     )
-    assert [each async for each in pages.search("length(exportsInfo)")] == [10, 10, 5]
+    assert [length async for length in pages.search("length(exportsInfo)")] == [10, 10, 5]
 
 
 async def test_search_says_at_once_that_an_expression_is_wrong(client: "Client") -> None:

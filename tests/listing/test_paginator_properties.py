@@ -68,10 +68,12 @@ class Lister:
         try:
             if how == "full result":
                 result = await pages.build_full_result()
-                return [each["exportId"] for each in result["exportsInfo"]], result.get("NextToken")
+                return [export["exportId"] for export in result["exportsInfo"]], result.get(
+                    "NextToken"
+                )
             steps = 0
-            async for each in pages.items() if how == "items" else pages:
-                came += [item["exportId"] for item in each.get("exportsInfo", [each])]
+            async for part in pages.items() if how == "items" else pages:
+                came += [item["exportId"] for item in part.get("exportsInfo", [part])]
                 steps += 1
                 if steps == stop_after:
                     break
@@ -102,7 +104,7 @@ def take_with_botocore(
     listing.attach(client)
     try:
         pages = client.get_paginator("describe_export_tasks").paginate(PaginationConfig=config)
-        ids = [each["exportId"] for page in pages for each in page["exportsInfo"]]
+        ids = [export["exportId"] for page in pages for export in page["exportsInfo"]]
         return ids, pages.resume_token
     finally:
         listing.detach(client)

@@ -68,9 +68,9 @@ async def test_the_page_comes_then_the_error_then_the_next_page(
         with pytest.raises(ResponseParserError, match="nextToken"):
             await anext(iterator)
         assert reader.resume_token == token
-        rest = [each["exportId"] async for page in iterator for each in page["exportsInfo"]]
+        rest = [export["exportId"] async for page in iterator for export in page["exportsInfo"]]
 
-    assert [each["exportId"] for page in came for each in page["exportsInfo"]] + rest == TWENTY
+    assert [export["exportId"] for page in came for export in page["exportsInfo"]] + rest == TWENTY
     assert pages.resume_token is None
     resumed = list_exports(scripted_client, StartingToken=token)
     assert await ids_in(resumed) == TWENTY[5 * (after + 1) :]
@@ -110,7 +110,7 @@ async def test_while_it_lasts_every_next_page_is_the_error(
     token = items.resume_token
     listing.times = 0
 
-    assert [each async for each in items] == []
+    assert [export async for export in items] == []
     assert items.resume_token is None
     assert came == TWENTY
     assert await ids_in(list_exports(scripted_client, StartingToken=token)) == []
@@ -198,7 +198,7 @@ async def test_over_http_it_is_the_same(client: "Client", emulator: Emulator) ->
     with pytest.raises(ResponseParserError):
         await anext(items)
 
-    assert came + [each["exportId"] async for each in items] == list(emulator.export_ids)
+    assert came + [export["exportId"] async for export in items] == list(emulator.export_ids)
 
 
 async def test_an_empty_token_is_the_end(

@@ -47,5 +47,5 @@ def event(status: str, *infos: dict[str, Any], message: str | None = None) -> di
     return {
         "status": status,
         "message": message,
-        "exports": {each["exportId"]: each for each in infos},
+        "exports": {info["exportId"]: info for info in infos},
     }

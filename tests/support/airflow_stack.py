@@ -142,7 +142,7 @@ class Stack:
 
     def logs(self) -> str:
         """Return all that any part or task has logged."""
-        return "".join(each.read_text(errors="replace") for each in self._home.rglob("*.log"))
+        return "".join(path.read_text(errors="replace") for path in self._home.rglob("*.log"))
 
     # The public API
 
@@ -163,11 +163,11 @@ class Stack:
         base = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}"
         path = f"{base}/xcomEntries?limit=100"
         return [
-            self._call("GET", f"{base}/xcomEntries/return_value?map_index={each['map_index']}")[
+            self._call("GET", f"{base}/xcomEntries/return_value?map_index={entry['map_index']}")[
                 "value"
             ]
-            for each in self._call("GET", path)["xcom_entries"]
-            if each["key"] == "return_value"
+            for entry in self._call("GET", path)["xcom_entries"]
+            if entry["key"] == "return_value"
         ]
 
     def _is_healthy(self) -> bool:
@@ -239,13 +239,13 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
 
 def kill_sessions(leaders: Collection[int]) -> None:
     """Kill all processes of some sessions: a running task is not in the group of its leader."""
-    for each in leaders:
+    for leader in leaders:
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(each, signal.SIGKILL)
-    while members := [each for each, session in _processes() if session in leaders]:
-        for each in members:
+            os.killpg(leader, signal.SIGKILL)
+    while members := [process for process, session in _processes() if session in leaders]:
+        for member in members:
             with contextlib.suppress(ProcessLookupError):
-                os.kill(each, signal.SIGKILL)
+                os.kill(member, signal.SIGKILL)
         time.sleep(0.01)
 
 

@@ -166,16 +166,16 @@ def with_one_other(value: Any, other: Any) -> Iterator[Any]:
     yield other
     if isinstance(value, dict):
         for name, inner in value.items():
-            yield from (value | {name: each} for each in with_one_other(inner, other))
+            yield from (value | {name: variant} for variant in with_one_other(inner, other))
     elif isinstance(value, list):
         for at, inner in enumerate(value):
             yield from (
-                [*value[:at], each, *value[at + 1 :]] for each in with_one_other(inner, other)
+                [*value[:at], variant, *value[at + 1 :]] for variant in with_one_other(inner, other)
             )
 
 
 codes = st.sampled_from(
-    [each.name for each in SERVICE.error_shapes]
+    [shape.name for shape in SERVICE.error_shapes]
     + ["ThrottlingException", "com.amazonaws.x#InvalidParameterException", "A:http://x", "#", ""]
 )
 error_members = st.one_of(

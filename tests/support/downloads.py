@@ -37,12 +37,12 @@ async def describe(client: "ApplicationDiscoveryServiceClient", export_id: str) 
 
 
 def names(folder: Path) -> list[str]:
-    return sorted(each.name for each in folder.iterdir())
+    return sorted(path.name for path in folder.iterdir())
 
 
 def answers(emulator: Emulator) -> list[tuple[str | None, int | None]]:
     """Return the ranges that were asked for and the statuses that were answered."""
-    return [(each.range, each.status) for each in emulator.downloads]
+    return [(download.range, download.status) for download in emulator.downloads]
 
 
 async def leave_a_part(

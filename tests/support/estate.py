@@ -238,7 +238,7 @@ class Estate:
         if export.rows is not None:
             return
         export.rows = []
-        agent = next((each for each in self.agents if each.id == export.agent_id), None)
+        agent = next((agent for agent in self.agents if agent.id == export.agent_id), None)
         if agent is None or export.start is None or export.end is None:
             return
         end = export.end

@@ -133,7 +133,7 @@ def csv_bytes(
 def _cell(value: object, style: Style) -> str:
     # The csv module of Python 3.11 leaves a CR alone unquoted.
     text = "" if value is None else str(value)
-    if style.quote_all or any(each in text for each in ',"\r\n'):
+    if style.quote_all or any(char in text for char in ',"\r\n'):
         return '"' + text.replace('"', '""') + '"'
     return text
 

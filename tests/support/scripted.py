@@ -38,10 +38,16 @@ class ScriptedListing:
                 failure, self._failure = self._failure, None
                 raise failure
         wanted = request.get("exportIds")
-        ids = self.ids if wanted is None else [each for each in self.ids if each in set(wanted)]
+        ids = (
+            self.ids
+            if wanted is None
+            else [export_id for export_id in self.ids if export_id in set(wanted)]
+        )
         start = int(request["nextToken"].removeprefix("at ")) if "nextToken" in request else 0
         stop = start + request.get("maxResults", self.default_page_size) + self.extra_items
-        answer: dict[str, Any] = {"exportsInfo": [{"exportId": each} for each in ids[start:stop]]}
+        answer: dict[str, Any] = {
+            "exportsInfo": [{"exportId": export_id} for export_id in ids[start:stop]]
+        }
         if stop < len(ids):
             answer["nextToken"] = f"at {stop}"
         return answer

@@ -40,7 +40,7 @@ def error_of(path: Path) -> ArchiveError:
     texts.add(str(caught.value))
     assert len(texts) == 1
     # The file that is wrong is no Parquet file, and nothing else is left of it.
-    left = [each.name for each in tables.glob("os_info_agent/*")]
+    left = [path_.name for path_ in tables.glob("os_info_agent/*")]
     assert left == []
     error: BaseException | None = caught.value
     while error is not None:
@@ -270,7 +270,7 @@ def test_a_folder_of_a_name_means_nothing(path: Path, folder: str) -> None:
     files = write_parquet(path, path.parent / "tables")
 
     assert [file.rows for file in files if file.table == "os_info_agent"] == [1]
-    below = {each.relative_to(path.parent).parts[0] for each in path.parent.rglob("*")}
+    below = {entry.relative_to(path.parent).parts[0] for entry in path.parent.rglob("*")}
     assert below == {"export-1.zip", "tables"}
 
 

@@ -88,7 +88,7 @@ def test_it_lists_as_json(command: Command, folder: Path) -> None:
 
     _, out, _ = command(path, "--output", "json")
 
-    (listed,) = [each for each in json_lines(out) if each["rows"]]
+    (listed,) = [table for table in json_lines(out) if table["rows"]]
     assert listed == {
         "table": "outbound_connection_agent",
         "rows": 1,
@@ -189,7 +189,7 @@ def test_a_bad_archive_is_told_and_the_others_are_done(
     connections(folder / "a.zip", ["1"])
     connections(folder / "b.zip", CONNECTION)
 
-    status, out, err = command(folder, *[each.format(tmp_path / "tables") for each in options])
+    status, out, err = command(folder, *[option.format(tmp_path / "tables") for option in options])
 
     assert status == 1
     assert err == (

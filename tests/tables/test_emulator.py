@@ -84,7 +84,7 @@ def check(table: pa.Table, rows: Sequence[Mapping[str, Any]]) -> None:
 def test_what_the_emulator_put_in_comes_out(
     running: Emulator, quirks: Quirks, number: int, of: str
 ) -> None:
-    agents = [each for each in running.agent_ids if each not in running.connector_ids]
+    agents = [agent_id for agent_id in running.agent_ids if agent_id not in running.connector_ids]
     export_id = running.add_export(
         status="SUCCEEDED",
         agent_id=agents[number] if of == "agent" else None,
@@ -109,7 +109,9 @@ def test_what_the_emulator_put_in_comes_out(
 
 
 def test_adjoining_exports_are_the_agent_each_row_once(running: Emulator, tmp_path: Path) -> None:
-    agent = next(each for each in running.agent_ids if each not in running.connector_ids)
+    agent = next(
+        agent_id for agent_id in running.agent_ids if agent_id not in running.connector_ids
+    )
     start, end = running.agent_life(agent)
     middle = (start + end) / 2
     for number, (first, last) in enumerate([(start, middle), (middle, end)]):
@@ -126,7 +128,9 @@ def test_adjoining_exports_are_the_agent_each_row_once(running: Emulator, tmp_pa
 
 
 def test_the_export_is_what_the_emulator_says(running: Emulator, tmp_path: Path) -> None:
-    agent = next(each for each in running.agent_ids if each not in running.connector_ids)
+    agent = next(
+        agent_id for agent_id in running.agent_ids if agent_id not in running.connector_ids
+    )
     start, end = running.agent_life(agent)
     export_id = running.add_export(
         status="SUCCEEDED", agent_id=agent, start_time=start, end_time=end, truncated=True

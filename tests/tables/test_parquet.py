@@ -235,7 +235,7 @@ def test_progress_goes_from_nothing_to_all_bytes(tmp_path: Path, directory: Path
 
     write_parquet(paths, directory, progress=lambda done, of: calls.append((done, of)))
 
-    done = [each for each, _ in calls]
+    done = [done for done, _ in calls]
     assert {of for _, of in calls} == {total}
     assert done == sorted(done)
     assert (done[0], done[-1]) == (0, total)
@@ -294,7 +294,7 @@ def test_a_full_disk_leaves_no_file(
     with pytest.raises(OSError, match="No space left"):
         write_parquet(path, directory)
 
-    assert [each for each in directory.rglob("*") if each.is_file()] == []
+    assert [path for path in directory.rglob("*") if path.is_file()] == []
 
 
 WRITE = """
@@ -325,7 +325,7 @@ def test_a_process_that_is_killed_leaves_no_file_under_a_final_name(
         process.send_signal(signal.SIGKILL)
 
     assert list(directory.rglob("*.parquet")) == []
-    (part,) = (each for each in directory.rglob("*") if each.is_file())
+    (part,) = (path for path in directory.rglob("*") if path.is_file())
 
     write_parquet(path, directory)
     assert part.exists()  # another process may be writing it

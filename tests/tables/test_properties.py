@@ -160,8 +160,8 @@ def test_what_was_put_in_comes_out(case: Case) -> None:
     kept = {name for row in case.expected for name in row}
     names = [column.name for column in AGENT_TABLES[case.type_].columns]
     assert table.column_names[: len(names)] == names
-    assert {each for each in table.column_names if each.endswith("_text")} == {
-        each for each in kept if each.endswith("_text")
+    assert {name for name in table.column_names if name.endswith("_text")} == {
+        name for name in kept if name.endswith("_text")
     }
 
 
@@ -191,7 +191,7 @@ ODD_TEXTS = st.one_of(
 
 
 @settings(max_examples=400, deadline=None)
-@given(ODD_TEXTS.filter(bool), st.sampled_from([each for each in Type if each is not Type.TEXT]))
+@given(ODD_TEXTS.filter(bool), st.sampled_from([type_ for type_ in Type if type_ is not Type.TEXT]))
 def test_a_text_means_the_same_whatever_is_beside_it(text: str, type_: Type) -> None:
     beside = {
         Type.INTEGER: ["1", "x"],

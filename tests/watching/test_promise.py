@@ -87,8 +87,8 @@ def test_more_exports_than_can_be_asked_for_in_time_share_the_calls_there_are(
             seen.append(anyio.current_time())
 
         async with ExportWatcher(client) as watcher, anyio.create_task_group() as tasks:
-            for each in ids:
-                tasks.start_soon(watch, each)
+            for export_id in ids:
+                tasks.start_soon(watch, export_id)
 
     virtual = run_virtual(scenario, latency=0.1)
     assert most_in(10, virtual.calls) == 10
@@ -119,9 +119,9 @@ def test_where_calls_are_short_young_exports_come_before_old_ones() -> None:
                 await watcher.wait_all([*old, *young], timeout=3600)
 
         # Without the first looks. Of an age of six hours 1 % is 216 s, 20 times ten seconds.
-        asked = [each for call in virtual.calls[11:] for each in call.ids]
-        for_young = sum(each in set(young) for each in asked) / len(young)
-        for_old = sum(each in set(old) for each in asked) / len(old)
+        asked = [export_id for call in virtual.calls[11:] for export_id in call.ids]
+        for_young = sum(export_id in set(young) for export_id in asked) / len(young)
+        for_old = sum(export_id in set(old) for export_id in asked) / len(old)
         assert for_young > 4 * for_old > 0
 
     run_virtual(scenario)
@@ -130,8 +130,8 @@ def test_where_calls_are_short_young_exports_come_before_old_ones() -> None:
 def test_five_hundred_tasks_that_begin_together_make_five_calls() -> None:
     async def scenario(client: Any, virtual: VirtualService) -> None:
         async with ExportWatcher(client) as watcher, anyio.create_task_group() as tasks:
-            for each in virtual.add_exports(500):
-                tasks.start_soon(watcher.wait, each)
+            for export_id in virtual.add_exports(500):
+                tasks.start_soon(watcher.wait, export_id)
             await anyio.sleep(9)
             tasks.cancel_scope.cancel()
 

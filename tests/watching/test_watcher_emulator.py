@@ -49,7 +49,7 @@ async def test_calls_carry_the_feature_id_of_a_waiter(client: "Client", emulator
         await watcher.wait(export_id)
     await client.describe_export_tasks()
 
-    plain, waiting, plain_again = [_features(each.user_agent) for each in emulator.requests]
+    plain, waiting, plain_again = [_features(request.user_agent) for request in emulator.requests]
     assert "B" in waiting - plain
     assert plain == plain_again
 
@@ -133,7 +133,7 @@ async def test_a_thousand_exports_cost_a_hundredth_of_the_calls_of_one_waiter_ea
             now = 60.0
 
         asked = [request.parameters["exportIds"] for request in emulator.requests]
-        assert {export_id for each in asked for export_id in each} == set(ids)
+        assert {export_id for ids_of_call in asked for export_id in ids_of_call} == set(ids)
         assert len(asked) * 100 == sum(map(len, asked))
 
 
@@ -184,9 +184,9 @@ async def test_cancelling_the_poller_s_own_tasks_does_not_go_unnoticed(emulator:
     while not emulator.requests:
         await asyncio.sleep(0.01)
     current = asyncio.current_task()
-    for each in asyncio.all_tasks():
-        if each not in (task, current):
-            each.cancel()
+    for other in asyncio.all_tasks():
+        if other not in (task, current):
+            other.cancel()
 
     with pytest.raises(aiodiscovery.PollingError) as caught:
         await task

@@ -118,7 +118,7 @@ async def test_another_key_is_another_thing() -> None:
     thing = Thing()
     users = [User(thing, "one"), User(thing, "two")]
 
-    assert sorted([await each.end() for each in users]) == [1, 2]
+    assert sorted([await user.end() for user in users]) == [1, 2]
     assert thing.closed == 2
 
 
@@ -177,7 +177,7 @@ async def test_all_may_be_cancelled_while_it_opens() -> None:
 
     # It is opened, for nobody, and closed at once; the next one has its own.
     assert await next_one.end() == 2
-    assert [each.task.cancelled() for each in users] == [True, True]
+    assert [user.task.cancelled() for user in users] == [True, True]
     assert (thing.opened, thing.closed) == (2, 2)
     assert tasks_of_others() == set()
 
@@ -286,7 +286,7 @@ async def test_what_is_retired_stays_open_for_those_who_have_it() -> None:
     assert (thing.opened, thing.closed) == (2, 0)
     old.shared.retire()
     newest = User(thing)
-    assert [await each.end() for each in (old, new, newest)] == [1, 2, 2]
+    assert [await user.end() for user in (old, new, newest)] == [1, 2, 2]
     assert thing.closed == 2
 
 
@@ -327,7 +327,7 @@ def test_an_event_loop_that_ends_closes_what_its_tasks_share() -> None:
     in_a_loop(main)
     in_a_loop(main)
 
-    assert [(each.opened, each.closed) for each in things] == [(1, 1), (1, 1)]
+    assert [(thing.opened, thing.closed) for thing in things] == [(1, 1), (1, 1)]
 
 
 def test_an_event_loop_that_has_ended_is_forgotten() -> None:
