@@ -56,7 +56,7 @@ ROOT = Path(__file__).parents[2]
         (["list", "--quiet", "--output", "json"], "give --quiet or --output json, not both"),
         (["agents", "-q", "--output", "json"], "give --quiet or --output json, not both"),
         (["list", "--ca-bundle", "nowhere.pem"], "'nowhere.pem' does not exist"),
-        (["list", "--ca-bundle", __file__], "there is no CA certificate that can be read in"),
+        (["list", "--ca-bundle", __file__], "no readable CA certificate in"),
         (["list", "--ca-bundle", __file__, "--no-verify-ssl"], "or --no-verify-ssl, not both"),
         (["list", "--local", "--no-verify-ssl"], "--local does not call AWS"),
         (["start", "--local", "--start-time", "2026-01-05T08:00Z"], "give an --agent-id"),

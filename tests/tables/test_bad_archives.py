@@ -224,7 +224,7 @@ def test_an_archive_without_a_file_of_an_export_says_what_it_has(path: Path) -> 
 def test_an_archive_without_a_file_says_so(path: Path) -> None:
     write_zip(path, {})
 
-    assert "there is no file in it" in str(error_of(path))
+    assert "it is empty" in str(error_of(path))
 
 
 def test_an_export_in_graphml_is_said(path: Path) -> None:

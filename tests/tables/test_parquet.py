@@ -97,7 +97,7 @@ def test_what_does_not_fit_is_counted_once(
     write_parquet(path, directory)
 
     (message,) = [record.getMessage() for record in caplog.records]
-    assert "30000 value(s) of source_port are no integer" in message
+    assert "30000 value(s) of source_port are not valid as integer" in message
 
 
 def test_a_second_run_leaves_alone_what_is_there(tmp_path: Path, directory: Path) -> None:
