@@ -1,4 +1,4 @@
-"""``aiodiscovery collect``: everything into a directory, and what is said of it."""
+"""``aiodiscovery collect``: everything into a directory, and the report on it."""
 
 import os
 import re
@@ -182,7 +182,7 @@ def test_a_terminal_shows_how_far_it_is_in_eighty_columns(tmp_path: Path) -> Non
     text = command.text
     assert "Everything is there: 7 agents" in text
     assert "Missing" in text
-    # What a terminal wraps would be drawn over wrongly.
+    # Lines that the terminal wraps would be redrawn in the wrong place.
     for line in re.split(r"\x1b\[[0-9;?]*[A-Za-z]|[\r\n]+", command.stdout):
         assert len(line) <= 80 or "Everything is there" in line
 

@@ -1,4 +1,4 @@
-"""``aiodiscovery download``: archives on disk, whatever comes between."""
+"""``aiodiscovery download``: archives on disk, whatever interrupts it."""
 
 import sys
 from collections.abc import Iterator

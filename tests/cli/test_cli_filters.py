@@ -1,4 +1,4 @@
-"""Choosing what to list, and handing ids from one command to the next."""
+"""Choosing what to list, and passing ids from one command to the next."""
 
 import io
 import subprocess

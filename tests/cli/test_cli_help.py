@@ -52,7 +52,7 @@ def test_the_help_of_each_command_fits_a_terminal(
     output = capsys.readouterr().out
     assert max(map(len, output.splitlines())) <= 80
     assert re.search(r"^  Examples:\n    ", output, re.MULTILINE)
-    # Sentences that are cut say nothing.
+    # A sentence that is cut off is useless.
     assert "..." not in main_help_line(name)
 
 
@@ -61,7 +61,7 @@ def main_help_line(name: str) -> str:
 
 
 def examples() -> Iterator[tuple[str, str]]:
-    """Give what stands under "Examples:" and the like, command by command, as a shell takes it."""
+    """Iterate over the examples in the help, command by command, as a shell would run them."""
     for name, command in [("", _commands.commands), *_commands.commands.commands.items()]:
         epilog = command.epilog or ""
         joined = re.sub(r"(\\|\|)\n +", r"\1 ", epilog).replace("\\ ", " ")

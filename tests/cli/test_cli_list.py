@@ -97,7 +97,7 @@ def test_after_an_error_it_says_how_to_go_on_behind_what_it_printed(emulator: Em
     assert token.startswith("Continue with: --starting-token ")
     assert error.startswith("Error: ")
     infos = json_lines(done.stdout)
-    # Of the first page nobody knows what token leads to it, until it came by one.
+    # The token of the first page is only known once a page has led back to it.
     expected = [*emulator.export_ids[:10], *emulator.export_ids[:5]]
     assert [info["exportId"] for info in infos] == expected
 

@@ -1,4 +1,4 @@
-"""What a person sees, at terminals of any width: nothing that matters is cut off."""
+"""The display at terminals of any width: nothing that matters is cut off."""
 
 import io
 import re
@@ -65,7 +65,7 @@ class Screen:
         self.view = TerminalView(self.console, now=lambda: NOON, seconds=lambda: self.seconds)
 
     def lines_of(self, renderable: RenderableType) -> list[str]:
-        # Apart from what lives on the console itself.
+        # Messages, apart from what is live on the console itself.
         console = Console(file=io.StringIO(), width=self.console.width, height=self.console.height)
         with console.capture() as capture:
             console.print(renderable)
@@ -120,7 +120,7 @@ def test_a_narrow_terminal_shortens_ids_and_nothing_else(width: int) -> None:
         assert words[1] == export["exportStatus"]
     if width >= 40:
         assert lines[1].split()[2] == "11:07:00"
-    # Words are never cut, but where a line cannot hold one.
+    # Words are only split if a line cannot hold one.
     assert "nothing has been heard" in " ".join(" ".join(lines[5:-1]).split())
     assert lines[-1].startswith("2 in progress")
 
@@ -160,7 +160,7 @@ def test_a_table_that_lives_fits_the_height_and_counts_what_it_leaves_out(height
     hidden = re.search(r"(\d+) not shown", lines[-1])
     assert shown == min(15, height - 3)
     assert (int(hidden[1]) if hidden else 0) == 15 - shown
-    # What goes on is shown first.
+    # Running exports are shown first.
     assert sum(" IN_PROGRESS " in line for line in lines) == min(10, shown)
 
 
@@ -260,7 +260,7 @@ def test_agents_come_with_whole_ids(width: int) -> None:
 @needs_terminals
 @pytest.mark.parametrize("command", ["watch", "download"])
 def test_ctrl_c_leaves_what_was_there_once(tmp_path: Path, command: str) -> None:
-    """The terminal shows ``^C`` where the cursor is, which must not push anything away."""
+    """The terminal shows ``^C`` at the cursor, which must not push anything away."""
     with Emulator(exports=0, archive_size=2_000_000) as emulator:
         running = emulator.add_export(duration=None)
         done = emulator.add_export(status="SUCCEEDED")

@@ -1,4 +1,4 @@
-"""What all commands share: wrong use, errors in one line, streams that are not there."""
+"""What all commands share: usage errors, errors in one line, missing streams."""
 
 import os
 import re
@@ -186,7 +186,7 @@ def test_it_says_what_is_wrong_with_the_configuration(
 
 
 class LoginPage(BaseHTTPRequestHandler):
-    """What a proxy says to all that comes."""
+    """Answers every request like a proxy with a login page."""
 
     def do_POST(self) -> None:
         body = b"<html>Log in, please.</html>"
@@ -280,7 +280,7 @@ def test_messages_that_cannot_be_written_change_no_status(emulator: Emulator) ->
 
 
 def shell(command: str, emulator: Emulator) -> subprocess.CompletedProcess[str]:
-    """Run the command in a shell, for what that does with its streams."""
+    """Run the command in a shell, which redirects its streams."""
     return subprocess.run(
         f"{shlex.join(COMMAND)} {command}",
         shell=True,

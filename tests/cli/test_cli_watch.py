@@ -1,4 +1,4 @@
-"""``aiodiscovery watch``: what it shows of exports, and the exit status they lead to."""
+"""``aiodiscovery watch``: what it shows of exports, and the exit statuses."""
 
 import signal
 import sys
@@ -37,7 +37,7 @@ def test_json_is_an_object_for_each_status_and_nothing_else(emulator: Emulator) 
 
     with Running(emulator, "watch", export_id, *FAST, "--output", "json") as command:
         command.read_until("IN_PROGRESS")
-        # What passes is a warning, and none of stdout's business.
+        # A temporary failure is a warning, and does not go to stdout.
         emulator.inject_throttling()
         command.read_until("Warning: asking for 1 exports failed")
         emulator.finish_export(export_id, truncated=True)
@@ -80,7 +80,7 @@ def test_an_unknown_id_is_an_error_once_the_others_have_ended() -> None:
     done = run(None, "watch", "--local", "export-unknown", known)
 
     assert done.returncode == 1
-    # It had ended before it was seen, nobody knows when.
+    # It had ended before it was seen, so its end is not known.
     assert done.stdout.split() == [known, "SUCCEEDED", "-"]
     assert done.stderr.startswith("Error: the service does not know export-unknown.")
     assert done.stderr.count("\n") == 1
@@ -117,7 +117,7 @@ def test_a_terminal_gets_a_table_that_lives(emulator: Emulator) -> None:
         emulator.fail_export(ids[-1], "The bucket is full.")
         assert command.wait() == 1
 
-    # When all is over it shows all, with nothing hidden and the cursor back.
+    # In the end it shows all rows, with nothing hidden and the cursor back.
     final = command.text[command.text.rindex("Export  ") :]
     head, *rows, counts, error = final.splitlines()
     assert head.split() == ["Export", "Status", "Elapsed", "Message"]

@@ -1,8 +1,9 @@
-"""Only the service's own answers count, wherever one is asked for.
+"""Only the service's own answers count, wherever the service is asked.
 
-The kind: what is not the service's answer is taken for one. A portal's page, nothing, half a
-document, another server's JSON come with status 200, and were an empty page, "not found", or an
-exception that nobody expects. Every place that asks the service, and what must come of it:
+The kind of fault: an answer from elsewhere is taken for the service's. A portal's page, an empty
+body, half a document or another server's JSON come with status 200. They were taken for an empty
+page or "not found", or raised an unexpected exception. Every place that asks the service, and what
+must happen there:
 
 - ``get_paginator()``: pages, ``items()``, ``search()``, ``build_full_result()``, ``prefetch()`` of
   one listing, and of several requests for many ids: an error, and the page is still to come;
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.anyio
 
-#: Those that came with status 200.
+#: The answers with status 200.
 FOREIGN: list[ForeignKind] = [
     "portal",
     "empty",
@@ -50,7 +51,7 @@ FOREIGN: list[ForeignKind] = [
     "array",
     "bytes",
 ]
-#: One of each: no JSON, the beginning of JSON, JSON of something else, one bad item.
+#: One of each: not JSON, the beginning of JSON, JSON of something else, one bad item.
 SOME: list[ForeignKind] = ["portal", "half", "object", "null-item"]
 SHORT: dict[str, Any] = {"min_delay": 0.01, "max_delay": 0.02, "max_rate": None}
 
@@ -257,7 +258,7 @@ async def test_a_wait_for_a_batch_delete_asks_again(
     any_client: "Client", emulator: Emulator, kind: ForeignKind
 ) -> None:
     task_id = emulator.add_batch_delete_task(duration=0)
-    # There is no list in this answer to put a null in.
+    # This answer has no list to put a null in.
     emulator.inject_foreign_answer("portal" if kind == "null-item" else kind, calls=3)
 
     async with BatchDeleteWatcher(any_client, **SHORT) as watcher:

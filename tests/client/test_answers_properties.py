@@ -1,4 +1,4 @@
-"""Whatever comes over the wire, it is a page, or an error of botocore's kind."""
+"""Whatever bytes arrive, the result is a page, or an error of botocore's kind."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -22,7 +22,7 @@ from botocore.exceptions import (
 import aiodiscovery
 from aiodiscovery.emulator import Emulator
 
-# What a client is made of besides an endpoint.
+# The arguments that a client needs besides an endpoint.
 NOWHERE: dict[str, Any] = {
     "region_name": "us-west-2",
     "aws_access_key_id": "testing",
@@ -201,7 +201,7 @@ async def test_the_keys_are_in_no_repr_of_the_client(anyio_backend: str) -> None
 
 
 class Session:
-    """A session of somebody else's, which is no client."""
+    """Another library's session, which is not a client."""
 
     def create_client(self) -> None: ...
 

@@ -238,7 +238,7 @@ def test_an_export_that_is_too_large_is_truncated() -> None:
     assert seconds(summary["ActualStartTime"]) == first
     assert seconds(summary["ActualEndTime"]) == last
     assert last % 900 == 0
-    # As many quarters of an hour as there is place for.
+    # As many quarters of an hour as fit.
     assert 45_000 < sum(map(len, files(body).values())) < 52_000
     for name in AGENT_TABLES:
         rows = emulator.agent_rows(agent_id, name, first, last)

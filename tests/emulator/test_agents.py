@@ -1,4 +1,4 @@
-"""Agents: how long they live, what they see, and which are none."""
+"""Agents: how long they live, what they see, and which are connectors."""
 
 import re
 from datetime import UTC, datetime
@@ -113,7 +113,7 @@ def test_what_an_agent_saw_does_not_depend_on_its_life() -> None:
     other.set_agent_life(agent_id, registered_time=start - 3 * DAY, last_ping_time=end + 5 * DAY)
     assert other.agent_life(agent_id) == (start - 3 * DAY, end + 5 * DAY)
     for table in AGENT_TABLES:
-        # It tells what there is when it is registered, so the first second has other rows.
+        # It reports its inventory when it is registered, so the first second has other rows.
         rows = [
             list(emulator.agent_rows(agent_id, table, start + 1, end)) for emulator in (one, other)
         ]

@@ -1,4 +1,4 @@
-"""Downloads: what a configurationsDownloadUrl gives, and for how long."""
+"""Downloads: what a configurationsDownloadUrl leads to, and for how long."""
 
 import csv
 import http.client
@@ -269,7 +269,7 @@ def test_an_error_falls_on_as_many_downloads_as_asked(
         "AccessDenied",
         None,
     ]
-    # They are no calls of the API.
+    # They are not calls of the API.
     emulator.inject_expired_url()
     assert client.describe_tags()
 

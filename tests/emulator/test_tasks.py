@@ -1,4 +1,4 @@
-"""Import tasks and batch-delete tasks: how they start, live, and end."""
+"""Import tasks and batch-delete tasks: how they start, change and end."""
 
 import json
 from typing import TYPE_CHECKING, Any
@@ -29,7 +29,7 @@ def service(clock: Clock) -> Emulator:
 
 def answer_of(service: Emulator, operation: str, parameters: dict[str, Any]) -> Any:
     answer = service.call(operation, parameters)
-    # What the model does not know would be missing from what is read.
+    # Members that the model does not have would be missing from the parsed answer.
     assert read(output_shape(operation), json.loads(json.dumps(answer))) == answer
     return answer
 

@@ -1,4 +1,4 @@
-"""Connections that break and URLs that expire: a download goes on, or says why it cannot."""
+"""Connections that break and URLs that expire: a download continues, or says why it cannot."""
 
 import ssl
 import traceback

@@ -1,4 +1,4 @@
-"""Downloads in processes of their own, which are killed."""
+"""Downloads in separate processes, which are killed."""
 
 import contextlib
 import subprocess
@@ -87,7 +87,7 @@ def test_a_download_that_is_killed_at_any_time_ends_with_the_right_bytes(
     for pause in (0.0, 0.001, 0.003, 0.01, 0.02, 0.04):
         asked = len(emulator.downloads)
         process = start("asyncio", emulator, export_id, tmp_path)
-        # One that finds all bytes on disk asks for none.
+        # A download that finds all bytes on disk asks for none.
         while not has_downloads(emulator, asked + 1) and process.poll() is None:
             time.sleep(0.002)
         time.sleep(pause)

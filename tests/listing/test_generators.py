@@ -1,11 +1,12 @@
-"""Reading ahead inside an async generator of the user's own, which others iterate.
+"""Reading ahead inside the user's own async generator, which other code iterates.
 
-The block is entered in whatever task asks first and left in whatever task closes the generator: the
-consumer's own with ``aclosing()`` or at the end, one of the event loop's after ``break``, another
-one in a fixture of pytest-asyncio, behind ``asyncio.wait_for(anext(...))`` before Python 3.12, or
-when a generator is closed by somebody else; and a time-out may stand around a single ``anext()``.
+The block is entered in the task that asks first and left in the task that closes the generator. The
+latter is the consumer's own with ``aclosing()`` or at the end, and one of the event loop's after
+``break``. It is another task in a fixture of pytest-asyncio, behind
+``asyncio.wait_for(anext(...))`` before Python 3.12, or when other code closes the generator. A
+time-out may also be around a single ``anext()``.
 
-On asyncio none of it touches the consumer, nothing stays behind, and nothing is lost. On trio a
+On asyncio none of this affects the consumer, nothing stays behind, and nothing is lost. On trio a
 nursery must be left where it was entered: with ``aclosing()`` all is well, else an error says so.
 """
 

@@ -1,4 +1,4 @@
-"""What an iterator over a listing is, and what its requests carry."""
+"""The iterators over a listing, and the feature ids of their requests."""
 
 import gc
 import re

@@ -1,4 +1,4 @@
-"""More ids than one request takes are one listing."""
+"""More ids than fit in one request are one listing."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""Listings over the emulator: which there are, and what is handed out as pages and items."""
+"""Listings over the emulator: which there are, and their pages and items."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -267,6 +267,6 @@ async def test_iterating_does_not_change_the_arguments(client: "Client") -> None
 
 
 def _without_urls(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    # Each call signs them anew.
+    # Each call signs the URLs again.
     urls = {"configurationsDownloadUrl", "errorsAndFailedEntriesZip"}
     return [{key: value for key, value in item.items() if key not in urls} for item in items]

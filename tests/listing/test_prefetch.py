@@ -1,4 +1,4 @@
-"""Reading ahead: what comes is what comes without, sooner."""
+"""Reading ahead: the same results as without, sooner."""
 
 import asyncio
 import json
@@ -43,7 +43,7 @@ def handle_first(client: "Client", listing: ScriptedListing, handler: Any) -> No
 async def record(
     pages: "aiodiscovery.PageIterator[Any, Any]", steps: int, *, of_items: bool
 ) -> list[Any]:
-    """Note what some steps of an iteration give, and where they would go on."""
+    """Note the results of some steps of an iteration, and where it would continue."""
     came: list[Any] = []
     iterator: aiodiscovery.ResumableIterator[Any] = pages.items() if of_items else aiter(pages)
     for _ in range(steps):
@@ -75,7 +75,7 @@ def idle_client(portal: BlockingPortal) -> Iterator["Client"]:
         yield opened
 
 
-# The client is made once, outside the examples, which is what the health check warns of.
+# The client is made once, outside the examples, which the health check would warn about.
 @settings(
     deadline=None, max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
@@ -96,7 +96,7 @@ def test_all_comes_as_it_does_without(
         "PageSize": data.draw(st.none() | st.integers(1, 100), "PageSize"),
         "MaxItems": data.draw(st.none() | st.integers(0, 350), "MaxItems"),
     }
-    # With several chunks at once it is left open which request a failure falls on.
+    # With several chunks at once it is not defined which request a failure affects.
     fails = data.draw(st.booleans()) and len(wanted) <= 100
     how: Any = {"of_items": data.draw(st.booleans())}
     steps = data.draw(st.just(10_000) | st.integers(0, 60), "steps")
@@ -183,7 +183,7 @@ async def test_no_page_is_asked_for_that_max_items_does_not_need(
 async def test_with_max_items_the_same_requests_are_made_as_without(
     client: "Client", listing: ScriptedListing
 ) -> None:
-    # Only when the first hundred is answered is it known how many of the second are wanted.
+    # Only the answer for the first hundred shows how many of the second are needed.
     pages = list_exports(client, *[f"gone-{number}" for number in range(50)], *MANY, MaxItems=150)
     await pages.build_full_result()
     without, listing.requests = listing.requests, []

@@ -1,4 +1,4 @@
-"""Where a listing goes on: after a break, an error, a cancellation, and never in a circle."""
+"""Where a listing continues: after a break, an error or a cancellation, and never in a circle."""
 
 from typing import TYPE_CHECKING, Any
 

@@ -1,10 +1,11 @@
-"""Answers whose ``nextToken`` no request can be made with: the page comes, then an error.
+"""Answers whose ``nextToken`` cannot be used in a request: the page comes, then an error.
 
-A ``nextToken`` may be a number, an object, a list, true or false, and stand behind the first page,
-a later one, an empty one, one of which a token skips something or everything, one that MaxItems
-cuts or ends at, and in any chunk of many ids. Each way of reading hands out what came and tells
-where it stands: there is no token behind it, so the resume token is one of the same page that skips
-what came. The error is in place of the next page: whoever asks again after it goes on.
+Such a ``nextToken`` may be a number, an object, a list, true or false. It may come with the first
+page, a later one, an empty one, one of which a token skips something or everything, one that
+MaxItems cuts or ends at, and in any chunk of many ids. Each way of reading returns the items that
+came, and shows its position: there is no token behind it, so the resume token is one of the same
+page that skips these items. The error is in place of the next page. After it, the reader can ask
+again.
 """
 
 import json
@@ -28,7 +29,7 @@ MANY = [f"export-{number}" for number in range(250)]
 
 
 class WrongTokens(ScriptedListing):
-    """A listing that sends something else than its token, so many times."""
+    """A listing that sends something other than its token, a number of times."""
 
     def __init__(self, ids: list[str], wrong: Any, *, times: int, after: int = 0) -> None:
         super().__init__(ids)

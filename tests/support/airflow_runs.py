@@ -1,4 +1,4 @@
-"""Tasks of Airflow as their runs execute them, without an Airflow around."""
+"""Airflow's tasks, executed as in their runs, without an Airflow around them."""
 
 import json
 from types import SimpleNamespace

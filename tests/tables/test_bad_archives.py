@@ -1,4 +1,4 @@
-"""What is wrong with an archive is said with its file and line, or read as documented."""
+"""A bad archive is reported with its file and line, or read as documented."""
 
 import io
 import os
@@ -26,7 +26,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def error_of(path: Path) -> ArchiveError:
-    """Read the archive in each way there is, and return the error, which is always the same."""
+    """Read the archive in each possible way, and return the error, which is always the same."""
     texts = set()
     with pytest.raises(ArchiveError) as caught, open_archive(path) as archive:
         archive.read("os_info_agent")
@@ -39,7 +39,7 @@ def error_of(path: Path) -> ArchiveError:
         write_parquet(path, tables)
     texts.add(str(caught.value))
     assert len(texts) == 1
-    # The file that is wrong is no Parquet file, and nothing else is left of it.
+    # There is no Parquet file of the bad table, and nothing else is left of it.
     left = [path_.name for path_ in tables.glob("os_info_agent/*")]
     assert left == []
     error: BaseException | None = caught.value
@@ -293,7 +293,7 @@ def test_a_bomb_of_one_line_ends_early(path: Path) -> None:
 
 
 def test_files_that_overlap_are_said(path: Path) -> None:
-    # As in a bomb whose files share their bytes.
+    # As in a zip bomb whose files share their bytes.
     write_zip(path, {MEMBER: HEADER + ROW, f"{ACCOUNT}_process.csv": b"agentId\n"}, stored=True)
     data = bytearray(path.read_bytes())
     first = data.index(b"PK\x01\x02")

@@ -34,7 +34,7 @@ Command = Callable[..., tuple[int, str, str]]
 
 @pytest.fixture
 def command(capsys: pytest.CaptureFixture[str]) -> Command:
-    """Run the command, and return its status and what it prints."""
+    """Run the command, and return its status and its output."""
 
     def run(*arguments: object) -> tuple[int, str, str]:
         status: int = tables.main(list(map(str, arguments)), standalone_mode=False)

@@ -1,4 +1,4 @@
-"""What the emulator puts into an archive comes out of it, and out of Parquet."""
+"""The emulator's data comes out of its archives, and out of Parquet."""
 
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -55,7 +55,7 @@ def running() -> Any:
 
 
 def same(value: object, put: object) -> bool:
-    """Whether a value is what was put in, or its text where the type of the column is not known."""
+    """Whether a value is the original one, or its text if the type of the column is not known."""
     if put == "":
         return value is None
     if isinstance(value, str) and not isinstance(put, str):
@@ -98,7 +98,7 @@ def test_what_the_emulator_put_in_comes_out(
 
         with open_archive(path) as archive:
             assert archive.unread == ()
-            # No file of recommendations says the account.
+            # No file of recommendations has the account number.
             account_number = None if of == "ec2" else running.account_number
             assert archive.export.account_number == account_number
             for type_ in running.export_tables(export_id):

@@ -1,4 +1,4 @@
-"""The page of the documentation: its queries run, and answer what they say."""
+"""The page of the documentation: its queries run, with the answers that it shows."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -82,7 +82,7 @@ def plain(value: Any) -> Any:
 
 
 def truth(emulator: Emulator) -> Iterator[tuple[str, str]]:
-    """Iterate over the agents that have data, each with the name of its host."""
+    """Iterate over the agents that have data, with the names of their hosts."""
     for agent in emulator.agent_ids:
         if agent not in emulator.connector_ids:
             *_, last = emulator.agent_rows(agent, "osInfo")

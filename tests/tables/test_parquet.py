@@ -1,4 +1,4 @@
-"""Writing Parquet: each file whole or not at all, once, and true to where it came from."""
+"""Writing Parquet: each file whole or not at all, once, and with its true origin."""
 
 import errno
 import os
@@ -45,7 +45,7 @@ def file_of(directory: Path, table: str = "outbound_connection_agent") -> Path:
 
 
 def snapshot(directory: Path) -> dict[str, tuple[int, int]]:
-    """Return which files there are, and what would change if one was written."""
+    """Return the existing files, with what would change if one was written."""
     return {
         str(path): (path.stat().st_ino, path.stat().st_mtime_ns)
         for path in directory.rglob("*")

@@ -2,8 +2,8 @@
 
     python tests/typing/completeness.py
 
-It asks ``pyright --verifytypes``. Airflow is in an environment of its own: where it is not
-installed, what is made of its classes cannot be known, and ``aiodiscovery.airflow`` is left out.
+It asks ``pyright --verifytypes``. Airflow has its own environment. If it is not installed, types
+that are made of its classes cannot be known, and ``aiodiscovery.airflow`` is left out.
 """
 
 import json

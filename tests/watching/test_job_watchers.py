@@ -1,4 +1,4 @@
-"""Import tasks and batch-delete tasks, watched as exports are: the same engine, other statuses."""
+"""Import tasks and batch-delete tasks, watched like exports: the same engine, other statuses."""
 
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.anyio
 
-# Delays short enough for a test, in which no time decides.
+# Delays short enough for a test, which does not depend on timing.
 FAST: dict[str, Any] = {"min_delay": 0.02, "max_delay": 0.2, "max_rate": None}
 
 

@@ -1,7 +1,7 @@
-"""What a user can hold against a clock: how late an end is seen, and how often it is asked.
+"""What a user can check with a clock: how late an end is seen, and how often calls are made.
 
-An end is seen within ten seconds, or within 1 % of the time the export has run, whichever is
-longer, and never with more than ten calls in any ten seconds.
+An end is seen within ten seconds, or within 1 % of the time that the export has run, whichever is
+longer. There are never more than ten calls in any ten seconds.
 """
 
 import dataclasses
@@ -35,7 +35,7 @@ DAY = 86_400.0
 
 
 def most_in(seconds: float, calls: list[Call]) -> int:
-    """Return how many calls there are at most in any time of that length."""
+    """Return the most calls in any span of that length."""
     times = [call.time for call in calls]
     return max(bisect_left(times, start + seconds) - index for index, start in enumerate(times))
 
@@ -118,7 +118,7 @@ def test_where_calls_are_short_young_exports_come_before_old_ones() -> None:
             with pytest.raises(aiodiscovery.ExportTimeoutError):
                 await watcher.wait_all([*old, *young], timeout=3600)
 
-        # Without the first looks. Of an age of six hours 1 % is 216 s, 20 times ten seconds.
+        # Without the first polls. Of an age of six hours 1 % is 216 s, 20 times ten seconds.
         asked = [export_id for call in virtual.calls[11:] for export_id in call.ids]
         for_young = sum(export_id in set(young) for export_id in asked) / len(young)
         for_old = sum(export_id in set(old) for export_id in asked) / len(old)
@@ -196,7 +196,7 @@ def looks_at_exports_of_yesterday(
     headers: dict[str, str] | None = None,
     on_call: Callable[[VirtualService, Call], None] = lambda virtual, call: None,
 ) -> list[float]:
-    """Return when a hundred exports that are a day old are looked at."""
+    """Return when a hundred exports that are a day old are polled."""
 
     async def scenario(client: Any, virtual: VirtualService) -> None:
         virtual.on_call = partial(on_call, virtual)
@@ -232,7 +232,7 @@ async def test_other_jobs_have_an_age_too(
             assert (await anext(watching.updates([task_id]))).job_id == task_id
             with anyio.move_on_after(0.5):
                 await watching.wait(task_id)
-            # A young one would have been looked at many times.
+            # A young one would have been polled many times.
             assert watching.statistics().calls <= 2
             next_call = watching.statistics().next_call
             assert next_call is None or next_call - begun > 100

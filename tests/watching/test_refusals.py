@@ -1,4 +1,4 @@
-"""What does not pass: errors that end the waits, and crashes."""
+"""Errors that do not pass: they end the waits. Also crashes."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What who iterates over updates gets, and when watching for it stops."""
+"""What an iteration over updates returns, and when watching for it stops."""
 
 import gc
 from contextlib import aclosing

@@ -1,4 +1,4 @@
-"""The watcher over HTTP, on real time: both event loops, every fault that the emulator can make."""
+"""The watcher over HTTP, in real time: both event loops, every fault of the emulator."""
 
 import asyncio
 import contextlib
@@ -16,7 +16,7 @@ from aiodiscovery.emulator import Emulator
 if TYPE_CHECKING:
     from types_aiobotocore_discovery.client import ApplicationDiscoveryServiceClient as Client
 
-# Delays short enough for a test, in which no time decides.
+# Delays short enough for a test, which does not depend on timing.
 FAST: dict[str, Any] = {"min_delay": 0.02, "max_delay": 0.2, "max_rate": None}
 
 

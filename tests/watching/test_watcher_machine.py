@@ -1,4 +1,4 @@
-"""Any mix of watching, cancelling, ending and outages: every wait ends once, and right."""
+"""Any mix of watching, cancelling, ending and outages: every wait ends once, and correctly."""
 
 import math
 from collections import Counter
@@ -23,7 +23,7 @@ timeouts = st.none() | st.integers(0, 600)
 
 
 class Wait:
-    """One task that waits, and all that it was told."""
+    """A task that waits, and everything that it received."""
 
     def __init__(self, export_ids: list[str], timeout: float | None) -> None:
         self.export_ids = export_ids
@@ -56,7 +56,7 @@ class Wait:
 
 
 class Watching(RuleBasedStateMachine):
-    """A watcher in an event loop of its own, whose time stands still between the rules."""
+    """A watcher in a separate event loop, whose time stands still between the rules."""
 
     exports = Bundle("exports")
     waits = Bundle("waits")

@@ -1,4 +1,4 @@
-"""What tasks share is opened once, closed once, and left behind by nobody."""
+"""What tasks share is opened once, closed once, and never left behind."""
 
 import asyncio
 import gc
@@ -32,7 +32,7 @@ class Thing:
         await self.may_open.wait()
         if self.error is not None:
             raise self.error
-        # Has to be left in the task in which it is entered.
+        # Has to be left in the task that entered it.
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(anyio.sleep_forever)
             self.opened += 1
@@ -71,7 +71,7 @@ class User:
 
 
 async def rounds() -> None:
-    """Let all others do what they can do now."""
+    """Let all other tasks run as far as they can."""
     for _ in range(20):
         await asyncio.sleep(0)
 
@@ -175,7 +175,7 @@ async def test_all_may_be_cancelled_while_it_opens() -> None:
     next_one = User(thing)
     thing.may_open.set()
 
-    # It is opened, for nobody, and closed at once; the next one has its own.
+    # It is opened, although not needed, and closed at once. The next one has its own.
     assert await next_one.end() == 2
     assert [user.task.cancelled() for user in users] == [True, True]
     assert (thing.opened, thing.closed) == (2, 2)
@@ -240,7 +240,7 @@ async def test_an_error_of_opening_is_nobodys_when_all_were_cancelled() -> None:
     thing.may_open.set()
     await asyncio.wait([user.task])
 
-    # An exception that nobody retrieved would be an error of this test.
+    # An exception that is not retrieved would be an error of this test.
     gc.collect()
     assert tasks_of_others() == set()
 
@@ -308,7 +308,7 @@ async def test_it_knows_nothing_of_the_context_of_the_first() -> None:
 
 
 def in_a_loop(main: Callable[[], Awaitable[Any]]) -> None:
-    """Run something and end the loop in the way of asyncio.run()."""
+    """Run a coroutine and end the loop as asyncio.run() does."""
 
     async def run() -> None:
         await main()

@@ -1,4 +1,4 @@
-"""A real Airflow: fifty deferred tasks share their calls, and survive who waits for them."""
+"""A real Airflow: fifty deferred tasks share their calls, and survive their triggerer."""
 
 import json
 import signal
@@ -45,7 +45,7 @@ class Story:
 
 @pytest.fixture(scope="module")
 def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
-    # Told to end, pytest would leave without the end of the blocks.
+    # Otherwise pytest would exit without leaving the blocks.
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     told = Story()
     with Emulator(exports=0, export_duration=None) as emulator:
@@ -119,7 +119,7 @@ def calls(emulator: Emulator) -> list[list[str]]:
 
 
 def shared_calls(emulator: Emulator) -> list[list[str]]:
-    """Return the latest calls that asked for all: a triggerer takes the tasks up in turn."""
+    """Return the latest calls that asked for all. A triggerer takes the tasks up one by one."""
     latest = takewhile(lambda ids: len(ids) == COUNT, reversed(calls(emulator)))
     return list(latest)[::-1]
 

@@ -1,4 +1,4 @@
-"""The operator and the sensor, up to where they are deferred and from where they go on."""
+"""The operator and the sensor, until they are deferred and after they are resumed."""
 
 import json
 import time

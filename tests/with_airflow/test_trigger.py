@@ -1,4 +1,4 @@
-"""The trigger alone, in an event loop as the triggerer's is."""
+"""The trigger alone, in an event loop like the triggerer's."""
 
 import asyncio
 import json
@@ -269,7 +269,7 @@ async def test_all_who_cannot_make_a_client_try_again_together(
     payloads = await asyncio.gather(*waits)
 
     assert [payload["status"] for payload in payloads] == ["succeeded"] * 20
-    # One for all in each round, and not one for each.
+    # One call for all in each round, not one for each.
     assert len(tries) < 20
 
 
@@ -311,7 +311,7 @@ async def test_fifty_triggers_cost_the_calls_of_one_watcher(emulator: Emulator) 
     payloads = await asyncio.gather(*waits)
 
     assert [payload["status"] for payload in payloads] == ["succeeded"] * 50
-    # As one wait for all of them would: each call asks for every export that is left.
+    # Like one wait for all of them: each call asks for every export that is left.
     assert all(set(ids) == set(export_ids) for ids in describe_calls(emulator)[:5])
 
 
