@@ -353,7 +353,7 @@ class Poller(Generic[Info]):
         job.info = info
         status = kind.status(info)
         if status != known:
-            logger.info("%s %s is %s, was %s", kind.noun, job.id, status, known or "unknown")
+            logger.info("%s %s is %s, was %s", kind.noun, job.id, status, known or "not known")
         for interest in job.interests:
             interest.see(job.id, info)
         if kind.has_ended(info):
