@@ -9,7 +9,7 @@ from packaging.requirements import Requirement
 
 nox.needs_version = ">=2025.5.1"
 nox.options.default_venv_backend = "virtualenv"
-# The tests run on each Python there is; on a machine that lacks one, that one is left out.
+# The tests run on each of these Pythons. One that the machine lacks is left out.
 nox.options.error_on_missing_interpreters = False
 
 PYPROJECT = nox.project.load_toml("pyproject.toml")
@@ -17,7 +17,7 @@ PYTHONS = nox.project.python_versions(PYPROJECT)
 AIRFLOW = "aiodiscovery/airflow"
 # One Python is enough for Airflow: the oldest, which has the fewest releases to choose from.
 AIRFLOW_PYTHON = next((python for python in PYTHONS if shutil.which(f"python{python}")), None)
-# The one that also checks the coverage.
+# The Python that also measures the coverage.
 NEWEST = max(
     (python for python in PYTHONS if shutil.which(f"python{python}")),
     key=PYTHONS.index,
@@ -25,7 +25,7 @@ NEWEST = max(
 )
 # More processes than a small machine has processors: some tests wait for processes and servers.
 PARALLEL = ("-n", str((os.cpu_count() or 1) + 1), "-q")
-# What the tests and the type checkers need installed.
+# What the tests and the type checkers need.
 EXTRAS = ".[cli,download,examples,tables,trio]"
 
 
@@ -34,12 +34,12 @@ def group(name: str) -> list[str]:
 
 
 def oldest_dependencies(path: Path) -> Path:
-    """Write constraints that pin what pyproject.toml asks for to the oldest it allows."""
+    """Write constraints that pin the dependencies of pyproject.toml to their oldest versions."""
     extras = PYPROJECT["project"]["optional-dependencies"].values()
     lines = set[str]()
     for text in [
         *PYPROJECT["project"]["dependencies"],
-        *(each for extra in extras for each in extra),
+        *(requirement for extra in extras for requirement in extra),
     ]:
         requirement = Requirement(text)
         (oldest,) = (bound.version for bound in requirement.specifier if bound.operator == ">=")
@@ -49,7 +49,7 @@ def oldest_dependencies(path: Path) -> Path:
 
 
 def forget(session: nox.Session) -> None:
-    """Uninstall the package: pip takes another wheel of the same version for the same."""
+    """Uninstall the package, because pip does not replace a wheel of the same version."""
     session.run("pip", "uninstall", "--quiet", "--yes", PYPROJECT["project"]["name"], silent=True)
 
 
@@ -73,19 +73,19 @@ def types(session: nox.Session) -> None:
 
 
 def install_package(session: nox.Session, *constraints: str) -> None:
-    """Install the wheel and what the tests need, and keep the checkout out of the way.
+    """Install the wheel and the tests' requirements, and keep the checkout out of the path.
 
-    The tests run against what is installed, not against the checkout.
+    The tests run against the installed package, not against the checkout.
     """
     forget(session)
     session.install(*constraints, EXTRAS, *group("tests"))
-    # Without it, the checkout is in the path of pytest's processes, before what is installed.
+    # Otherwise pytest's processes would find the checkout before the installed package.
     session.env["PYTHONSAFEPATH"] = "1"
 
 
 @nox.session(default=False)
 def tests(session: nox.Session) -> None:
-    """Run the tests with this Python and the newest dependencies: an answer in minutes."""
+    """Run the tests with this Python and the newest dependencies, in minutes."""
     install_package(session)
     session.run("pytest", *(session.posargs or PARALLEL))
 
@@ -98,7 +98,7 @@ def tests(session: nox.Session) -> None:
 def matrix(session: nox.Session, dependencies: str) -> None:
     """Run the tests on each Python: on the oldest one with the oldest dependencies.
 
-    The newest Python that is there also checks how much of the package the tests reach.
+    The newest available Python also measures the coverage of the package.
     """
     constraints = []
     if dependencies == "oldest":
@@ -117,9 +117,9 @@ def matrix(session: nox.Session, dependencies: str) -> None:
 
 @nox.session(python=AIRFLOW_PYTHON)
 def airflow(session: nox.Session) -> None:
-    """Run the tests that need Airflow, a whole one included, and check types and coverage there.
+    """Run the tests that need Airflow, including a whole one, and check types and coverage there.
 
-    Airflow's dependencies clash with others, so they have an environment of their own, pinned.
+    Airflow's dependencies clash with others, so they have their own pinned environment.
     """
     folder = Path("tests/with_airflow")
     session.install(
@@ -140,7 +140,7 @@ def airflow(session: nox.Session) -> None:
 
 @nox.session
 def docs(session: nox.Session) -> None:
-    """Build the documentation; a warning is an error."""
+    """Build the documentation. A warning is an error."""
     session.install("-e", ".[cli,download,tables]", *group("docs"))
     folder = Path(session.create_tmp()) / "html"
     session.run("sphinx-build", "-W", "--keep-going", "-q", "-b", "html", "docs", str(folder))
@@ -149,7 +149,7 @@ def docs(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def bench(session: nox.Session) -> None:
-    """Measure the package beside aiobotocore, and simulate the watcher; takes some minutes."""
+    """Measure the package beside aiobotocore, and simulate the watcher. Takes some minutes."""
     session.install(".[trio]")
     session.run("python", "benchmarks/compare.py", *session.posargs)
     session.run("python", "benchmarks/watcher_simulation.py", *session.posargs)
@@ -157,7 +157,7 @@ def bench(session: nox.Session) -> None:
 
 @nox.session
 def wheel(session: nox.Session) -> None:
-    """Build the source archive and from it the wheel, and try it where nothing else is."""
+    """Build the source archive and the wheel from it, and try the wheel on its own."""
     session.install("build")
     folder = Path(session.create_tmp()) / "dist"
     shutil.rmtree(folder, ignore_errors=True)

@@ -7,8 +7,8 @@ asks for one of the fixtures.
 - ``discovery_client_kwargs`` are the arguments for a client that calls it:
   ``aiodiscovery.create_client(**discovery_client_kwargs)``, or boto3's and aiobotocore's
   ``client("discovery", **discovery_client_kwargs)``.
-- ``@pytest.mark.discovery_emulator(exports=250, seed=7)`` gives the emulator's options. A marker of
-  the test goes before one of its class, and that before one of its module.
+- ``@pytest.mark.discovery_emulator(exports=250, seed=7)`` sets the emulator's options. A marker of
+  the test takes precedence over one of its class, and that over one of its module.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -38,7 +38,7 @@ def discovery_emulator(request: pytest.FixtureRequest) -> "Iterator[Emulator]":
 
     Its options are those of the marker ``discovery_emulator``.
     """
-    # Here, because a run that does not use it is not to pay for it.
+    # Imported here, so that a run that does not use it does not pay for it.
     from aiodiscovery.emulator import Emulator  # noqa: PLC0415
 
     options: dict[str, Any] = {}
@@ -57,7 +57,7 @@ def discovery_client_kwargs(discovery_emulator: "Emulator") -> dict[str, Any]:
     """Return the arguments for a client that calls the emulator.
 
     The client sends each request once. botocore's own retries would make a test of a fault wait for
-    seconds, and hide the fault. Give another ``config`` to test with retries.
+    seconds, and hide the fault. Pass a different ``config`` to test with retries.
     """
     from botocore.config import Config  # noqa: PLC0415
 

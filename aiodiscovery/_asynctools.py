@@ -1,4 +1,4 @@
-"""What asyncio and trio need alike: iterators without finalizers, and tasks beside a block."""
+"""What asyncio and trio both need: iterators without finalizers, and tasks beside a block."""
 
 import asyncio
 import sys
@@ -23,8 +23,8 @@ T = TypeVar("T")
 class PlainAsyncGenerator(AsyncGenerator[T, None]):
     """An ``AsyncGenerator`` whose state is plain data.
 
-    Unlike a native one it needs no closing, so no event loop watches over it and none warns when it
-    is dropped, and an error or a cancellation does not end it.
+    Unlike a native one it needs no closing. So no event loop tracks it, no warning is issued when
+    it is dropped, and an error or a cancellation does not end it.
     """
 
     __slots__ = ()
@@ -66,12 +66,12 @@ def runs_on_trio() -> bool:
 
 
 def current_loop() -> object:
-    """Return what stands for the running event loop: another one for each loop.
+    """Return an object that stands for the running event loop. Each loop has a different one.
 
     :raises RuntimeError: if none runs in this thread.
     """
     try:
-        # The same for trio as a guest of asyncio. A fraction of what anyio's own token costs.
+        # Also right for trio as a guest of asyncio. Far cheaper than anyio's own token.
         return asyncio.get_running_loop()
     except RuntimeError:
         pass
@@ -84,13 +84,13 @@ def current_loop() -> object:
 class Background:
     """Tasks beside a block, for a class that is entered with ``async with``.
 
-    Leaving the block cancels the tasks and waits for their end. An exception of the block leaves it
-    as it is, and no cancellation that comes meanwhile takes its place.
+    Leaving the block cancels the tasks and waits for them to end. An exception of the block passes
+    through unchanged, and a cancellation that comes meanwhile does not replace it.
 
     The tasks handle their own errors: only :meth:`abort` cancels the block. So on asyncio the block
-    needs no cancel scope, and may be left in another task than the one that entered it, as an event
-    loop does that closes somebody's async generator. On trio tasks live in nurseries only, and a
-    nursery is left where it was entered.
+    needs no cancel scope, and may be left in a different task than the one that entered it. An
+    event loop does that when it closes an async generator. On trio, tasks only live in nurseries,
+    and a nursery must be left where it was entered.
 
     :param owner: what the block belongs to, for messages.
     """
@@ -109,7 +109,7 @@ class Background:
         return self._open
 
     def check_loop(self) -> None:
-        """Raise RuntimeError in another event loop or thread than the block's."""
+        """Raise RuntimeError if called in a different event loop or thread than the block's."""
         if self._group is not None and current_loop() is not self._loop:
             raise RuntimeError(
                 f"{self._owner} belongs to the event loop in which it was entered; "
@@ -119,7 +119,7 @@ class Background:
     async def __aenter__(self) -> None:
         if self._group is not None:
             raise RuntimeError(f"{self._owner} can be entered only once")
-        # A group of asyncio's own puts no cancel scope around the block, see above.
+        # asyncio's own group puts no cancel scope around the block, see above.
         self._group = anyio.create_task_group() if runs_on_trio() else asyncio.TaskGroup()
         self._loop = current_loop()
         self._task = anyio.get_current_task()
@@ -147,10 +147,10 @@ class Background:
                 self._scopes.discard(scope)
 
     def abort(self) -> None:
-        """Cancel the block and the tasks: there is nothing left that the block could rely on."""
+        """Cancel the block and the tasks, because the block can no longer rely on anything."""
         self._aborted = True
         if isinstance(self._group, asyncio.TaskGroup):
-            # What cancels the block of such a group is a task that fails.
+            # Only a failing task cancels the block of such a group.
             self._group.create_task(_fail())
         elif self._group is not None:
             self._group.cancel_scope.cancel()
@@ -167,7 +167,7 @@ class Background:
         self._open = False
         for scope in tuple(self._scopes):
             scope.cancel()
-        # A group that sees an exception wraps it, but an anyio group waits to see its cancellation.
+        # asyncio's group wraps an exception that it sees. anyio's must see its cancellation.
         cancelled = isinstance(exc, anyio.get_cancelled_exc_class())
         if isinstance(group, asyncio.TaskGroup):
             if self._aborted:
@@ -188,13 +188,13 @@ class Background:
             with suppress(anyio.get_cancelled_exc_class()):
                 await group.__aexit__(None, None, None)
         except RuntimeError as error:
-            # The tasks handle their errors: this one is of trio, about the scopes of the caller.
+            # The tasks handle their errors. This one comes from trio, about the caller's scopes.
             raise RuntimeError(_LEFT_OUT_OF_ORDER.format(self._owner)) from error
         return False
 
 
 class _AbortError(Exception):
-    """Ends the block of a group of asyncio's."""
+    """Ends the block of an asyncio group."""
 
 
 async def _fail() -> None:
@@ -202,7 +202,7 @@ async def _fail() -> None:
 
 
 _ADVICE = (
-    "if the block is in an async generator of yours, iterate it within "
+    "if the block is in an async generator of your own, iterate it within "
     "`async with contextlib.aclosing(...)`, and do not put a time-out around a single anext()"
 )
 _LEFT_ELSEWHERE = (

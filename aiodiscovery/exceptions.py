@@ -25,11 +25,11 @@
       CollectionInUseError
       CollectionTimeoutError (also a TimeoutError)
 
-Errors of the service and of the network reach the caller of a listing as botocore raises them, the
-tasks that wait for a job as the cause of a ``PollingError``. No message holds a download URL:
-those are in what the attributes hold, as the service describes it.
+The caller of a listing gets errors of the service and of the network as botocore raises them. A
+wait for a job raises them as the cause of a ``PollingError``. No message holds a download URL. An
+attribute may hold one, because it keeps what the service said.
 
-Each of them survives pickling whole, with its attributes, notes and causes.
+Each exception survives pickling whole, with its attributes, notes and causes.
 """
 
 import pickle
@@ -66,11 +66,11 @@ __all__ = [
 
 
 class _PicklesWhole(BaseException):
-    """A base of exceptions that keep their attributes, notes and causes when they are pickled.
+    """The base of exceptions that keep their attributes, notes and causes when they are pickled.
 
-    Python leaves causes behind. And one attribute that cannot be pickled takes everything along:
-    botocore's errors hold requests, and the errors of HTTP libraries. Here such a value leaves the
-    name of its type in its place.
+    Python leaves causes behind, and one attribute that cannot be pickled makes the whole exception
+    fail. Errors of botocore and of HTTP libraries hold requests, for example. Such a value is
+    replaced by the name of its type.
     """
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -82,30 +82,30 @@ class _PicklesWhole(BaseException):
 
 
 class InvalidResumeTokenError(_PicklesWhole, ValueError):
-    """A ``StartingToken`` from which no listing can go on.
+    """A ``StartingToken`` that no listing can continue from.
 
     It is a resume token with wrong values, or it belongs to a query with other ids. Raised by
-    ``paginate()``, before anything is sent. What is not a resume token at all is taken for a token
-    of the service, which says itself what it thinks of it.
+    ``paginate()``, before anything is sent. A string that is not a resume token is taken for a
+    token of the service, and the service answers for itself.
     """
 
 
 class PaginationLoopError(_PicklesWhole, PaginationError):
-    """The service sent a token that it had sent before in the same run.
+    """The service sent a token that it had already sent in the same run.
 
-    Raised in place of the page that the token leads to, which has been handed out already.
+    Raised in place of the page that the token leads to. That page was already returned.
     """
 
 
 class WatchError(_PicklesWhole, Exception):
-    """A wait for exports or other jobs that did not end with their success."""
+    """A wait for exports or other jobs ended without their success."""
 
 
 class JobFailedError(WatchError):
-    """At least one job failed; all that were waited for have ended."""
+    """At least one job failed. All jobs that were waited for have ended."""
 
-    #: What the service says of those that failed and of those that succeeded, by id, in the order
-    #: asked.
+    #: What the service says about the jobs that failed and those that succeeded, by id, in the
+    #: order in which they were given.
     failed: Mapping[str, Any]
     succeeded: Mapping[str, Any]
 
@@ -118,7 +118,7 @@ class JobFailedError(WatchError):
 
 
 class ExportFailedError(JobFailedError):
-    """At least one export FAILED; all that were waited for have ended."""
+    """At least one export FAILED. All exports that were waited for have ended."""
 
     failed: "Mapping[str, ExportInfoTypeDef]"
     succeeded: "Mapping[str, ExportInfoTypeDef]"
@@ -130,16 +130,16 @@ class ExportFailedError(JobFailedError):
 
     @property
     def status_message(self) -> str:
-        """What the service says of the first export that FAILED."""
+        """What the service says about the first export that FAILED."""
         return self.info.get("statusMessage", "")
 
 
 class JobNotFoundError(WatchError):
-    """The service does not know a job, and has not for the whole ``not_found_timeout``."""
+    """The service has not known a job for the whole ``not_found_timeout``."""
 
     #: The ids that the service does not know.
     job_ids: Sequence[str]
-    #: What the service says, by id, of those that have ended.
+    #: What the service says about the jobs that have ended, by id.
     ended: Mapping[str, Any]
 
     def __init__(self, message: str, job_ids: Sequence[str], ended: Mapping[str, Any]) -> None:
@@ -149,7 +149,7 @@ class JobNotFoundError(WatchError):
 
 
 class ExportNotFoundError(JobNotFoundError):
-    """The service does not know an export, and has not for the whole ``not_found_timeout``."""
+    """The service has not known an export for the whole ``not_found_timeout``."""
 
     ended: "Mapping[str, ExportInfoTypeDef]"
 
@@ -162,11 +162,11 @@ class ExportNotFoundError(JobNotFoundError):
 class JobTimeoutError(WatchError, TimeoutError):
     """Not all jobs ended within the timeout."""
 
-    #: What the service says, by id, in the order asked, of those that have ended, well or not.
+    #: What the service says about the jobs that have ended, successfully or not, by id, in order.
     ended: Mapping[str, Any]
-    #: The ids, in the order asked, of those that have not.
+    #: The ids of the jobs that have not ended, in the order in which they were given.
     pending: Sequence[str]
-    #: Since when the service could not be asked, and why; empty if it answered. If calls failed,
+    #: Since when the service could not be asked, and why. Empty if it answered. If calls failed,
     #: the last error is the ``__cause__``.
     trouble: str
 
@@ -192,7 +192,7 @@ class PollingError(WatchError):
     credentials or parameters, or a fault of the program itself.
     """
 
-    #: The ids that the service refuses to be asked for; empty if the reason is not one of them.
+    #: The ids that the service refuses to be asked about. Empty if the reason is something else.
     job_ids: Sequence[str]
 
     def __init__(self, message: str, job_ids: Sequence[str] = ()) -> None:
@@ -201,17 +201,17 @@ class PollingError(WatchError):
 
 
 class WatcherClosedError(WatchError):
-    """The watcher is not open: it was left, or never entered, with ``async with``."""
+    """The watcher is not open: its ``async with`` block was left, or was never entered."""
 
 
 class DownloadError(_PicklesWhole, Exception):
-    """An export whose archive could not be downloaded, or is no whole zip archive.
+    """The archive of an export could not be downloaded, or is not a whole zip archive.
 
-    Neither it nor anything that it is chained to holds the download URL, which is a credential.
+    The download URL is a credential. Neither this error nor any in its chain holds it.
     """
 
     export_id: str
-    #: The HTTP status of the answer that was the reason; None where another thing was.
+    #: The HTTP status of the answer that was the reason. None if the reason was something else.
     status_code: int | None
 
     def __init__(self, message: str, export_id: str, status_code: int | None = None) -> None:
@@ -221,9 +221,9 @@ class DownloadError(_PicklesWhole, Exception):
 
 
 class ExportNotSucceededError(DownloadError):
-    """An export that has no archive, because it has not SUCCEEDED."""
+    """The export has no archive, because it has not SUCCEEDED."""
 
-    #: As the service says it: IN_PROGRESS, FAILED, or one that is new.
+    #: The status that the service gives: IN_PROGRESS, FAILED, or a new one.
     export_status: str
 
     def __init__(self, message: str, export_id: str, export_status: str) -> None:
@@ -232,16 +232,16 @@ class ExportNotSucceededError(DownloadError):
 
 
 class ArchiveError(_PicklesWhole, Exception):
-    """An archive that is not one of an export, or is damaged.
+    """The file is not the archive of an export, or it is damaged.
 
-    The message says where, and never what a row holds: command lines may hold secrets.
+    The message says where. It never quotes a row, because command lines may hold secrets.
     """
 
     #: The path of the archive.
     archive: str
-    #: The file in it; None where it is about the whole archive.
+    #: The file in the archive. None if the whole archive is concerned.
     member: str | None
-    #: The line of that file, from 1, at which the row begins; None where it is not about a row.
+    #: The line of that file, from 1, where the row begins. None if no row is concerned.
     line: int | None
 
     def __init__(
@@ -254,20 +254,20 @@ class ArchiveError(_PicklesWhole, Exception):
 
 
 class ExportLimitReachedError(_PicklesWhole, ClientError):
-    """As many exports run at once as the service allows, others' included.
+    """As many exports run at once as the service allows, including those of others.
 
-    Start the export again when one of them has ended. It is an ``OperationNotPermittedException``
-    of the client too.
+    Start the export again when one of them has ended. This is also an
+    ``OperationNotPermittedException`` of the client.
     """
 
 
 class ExportAlreadyPresentError(_PicklesWhole, ClientError):
-    """The service has the export that was asked for already, and starts no other.
+    """The service already has the export that was asked for, and does not start another.
 
-    It is an ``OperationNotPermittedException`` of the client too.
+    This is also an ``OperationNotPermittedException`` of the client.
     """
 
-    #: The id of the export that is there.
+    #: The id of the existing export.
     export_id: str
 
     def __init__(self, error_response: Any, operation_name: str, export_id: str) -> None:
@@ -276,7 +276,7 @@ class ExportAlreadyPresentError(_PicklesWhole, ClientError):
 
 
 class CollectionError(_PicklesWhole, Exception):
-    """A directory into which exports cannot be collected, or of which there is no report."""
+    """Exports cannot be collected into the directory, or there is no report on it."""
 
 
 class CollectionInUseError(CollectionError):
@@ -286,10 +286,10 @@ class CollectionInUseError(CollectionError):
 class CollectionTimeoutError(CollectionError, TimeoutError):
     """Not everything was collected within the timeout.
 
-    The exports that were started go on, and the next collection goes on with them.
+    The exports that were started keep running, and the next collection continues with them.
     """
 
-    #: The ``CollectionReport``: what there is, and what is missing.
+    #: The ``CollectionReport``: what is there and what is missing.
     report: Any
 
     def __init__(self, message: str, report: Any) -> None:
@@ -297,11 +297,11 @@ class CollectionTimeoutError(CollectionError, TimeoutError):
         self.report = report
 
 
-# How they are pickled
+# How exceptions are pickled
 
 
 class _Whole:
-    """An exception of anybody's, to be pickled in the same way."""
+    """Any exception, to be pickled in the same way."""
 
     def __init__(self, error: BaseException) -> None:
         self._error = error
@@ -310,7 +310,7 @@ class _Whole:
         error = self._error
         if isinstance(error, _PicklesWhole):
             return error.__reduce__()
-        # Its own way is the best that is known of a class, but not of every class.
+        # The exception's own way of pickling is best, but it does not work for every class.
         origin = error if _survives(error) else _importable(error)
         return _rebuild, (origin, *_take_apart(error))
 
@@ -334,7 +334,7 @@ def _rebuild(
 ) -> BaseException:
     error = origin
     if isinstance(error, type):
-        # Not called: what its __init__() takes is its own affair, and what it did is known.
+        # Not called: the parameters of its __init__() are not known, but what it set is.
         error = error.__new__(error, *args)
         error.args = args
     vars(error).update(attributes)
@@ -344,7 +344,7 @@ def _rebuild(
 
 
 def _portable(value: Any) -> Any:
-    """Return what may be pickled in place of a value: itself, if that is possible."""
+    """Return what to pickle in place of a value: the value itself, if possible."""
     if isinstance(value, BaseException):
         return _Whole(value)
     if type(value) is dict:
@@ -357,7 +357,7 @@ def _portable(value: Any) -> Any:
 def _survives(value: Any) -> bool:
     try:
         again = pickle.loads(pickle.dumps(value))  # noqa: S301  # our own bytes
-    except Exception:  # noqa: BLE001  # whatever its class has against it
+    except Exception:  # noqa: BLE001  # a class may raise anything
         return False
     # botocore's modelled errors come back as their base, which is not a class of a client.
     return not isinstance(value, BaseException) or (
@@ -366,7 +366,7 @@ def _survives(value: Any) -> bool:
 
 
 def _importable(error: BaseException) -> type[BaseException]:
-    """Return the class, or the next base of it that another process can import and make."""
+    """Return the class, or its nearest base that another process can import and create."""
     for base in type(error).__mro__:
         found: Any = sys.modules.get(base.__module__)
         for name in base.__qualname__.split("."):
@@ -376,6 +376,6 @@ def _importable(error: BaseException) -> type[BaseException]:
                 cls: type[BaseException] = base
                 cls.__new__(cls, *error.args)
                 return cls
-        except Exception:  # noqa: BLE001, S112  # whatever its class has against it
+        except Exception:  # noqa: BLE001, S112  # a class may raise anything
             continue
     return BaseException

@@ -1,8 +1,8 @@
 """Measure aiodiscovery beside aiobotocore, in one run, and print a table in Markdown.
 
-The service is a process of its own, on loopback. Peers alternate, round after round; what is told
-is each one's median, and the ratio of the medians. ``--quick`` takes less of everything and tells
-only whether it all works. README.md says what the rows mean.
+The service is a separate process, on loopback. Peers alternate, round after round. The table shows
+each one's median, and the ratio of the medians. ``--quick`` takes less of everything and only shows
+whether it works. README.md explains the rows.
 """
 
 import argparse
@@ -42,7 +42,7 @@ class Row(NamedTuple):
 
 
 def main() -> None:
-    """Measure all, or one thing in a process of its own."""
+    """Measure everything, or one thing in its own process."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--peak-memory", metavar="URL", help=argparse.SUPPRESS)
@@ -75,7 +75,7 @@ async def measure_all(*, quick: bool) -> list[Row]:
 
 
 async def listing(url: str, exports: int, rounds: int) -> list[Row]:
-    """List all exports: items a second, and CPU seconds of this process."""
+    """List all exports: items per second, and CPU seconds of this process."""
     elapsed: dict[str, list[float]] = {"peer": [], "ours": []}
     cpu: dict[str, list[float]] = {"peer": [], "ours": []}
 
@@ -116,7 +116,7 @@ async def count_items(pages: AsyncIterator[Any] | Any) -> int:
 
 
 async def busy_consumer(url: str, rounds: int) -> Row:
-    """List pages that take 50 ms to come and 50 ms to work on."""
+    """List pages that take 50 ms to arrive and 50 ms to process."""
 
     async def work(pages: Any) -> None:
         async for _ in pages:
@@ -154,7 +154,7 @@ async def many_ids(url: str, exports: int, rounds: int) -> Row:
             found = {}
             for start in range(0, len(ids), PAGE):
                 answer = await peer_s.describe_export_tasks(exportIds=ids[start : start + PAGE])
-                found.update({each["exportId"]: each for each in answer["exportsInfo"]})
+                found.update({export["exportId"]: export for export in answer["exportsInfo"]})
             assert len(found) == len(ids)
 
         async def at_once() -> None:
@@ -231,11 +231,11 @@ async def engine(pages: int, rounds: int) -> list[Row]:
     ]
 
 
-# Of a process
+# Of a whole process
 
 
 def memory(few: int, many: int) -> Row:
-    """Stream exports in a process of its own, few and many."""
+    """Stream exports in a separate process, few and many."""
     peaks: list[float] = []
     for exports in (few, many):
         with serving(exports) as url:
@@ -267,11 +267,11 @@ def import_time(*, quick: bool) -> Row:
     environment = {
         key: text for key, text in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"
     }
-    # The first one writes the bytecode.
+    # The first run writes the bytecode.
     times = [
         [
-            float(each) * 1e3
-            for each in subprocess.check_output(
+            float(seconds) * 1e3
+            for seconds in subprocess.check_output(
                 [sys.executable, "-c", script], env=environment
             ).split()
         ]
@@ -292,7 +292,7 @@ def import_time(*, quick: bool) -> Row:
 
 
 async def alternate(rounds: int, **peers: Measure) -> dict[str, float]:
-    """Return the median of what each peer measures, in turns."""
+    """Return the median of each peer's measurements, made in turns."""
     measured: dict[str, list[float]] = {name: [] for name in peers}
     for _ in range(rounds):
         for name, measure in peers.items():
@@ -313,7 +313,7 @@ def _compare(values: dict[str, float]) -> tuple[float, float, float]:
 
 @contextmanager
 def serving(exports: int, latency: float = 0.0) -> Iterator[str]:
-    """Run the service in a process of its own and tell where."""
+    """Run the service in a separate process and yield its URL."""
     command = [sys.executable, str(Path(__file__).with_name("server.py"))]
     command += ["--exports", str(exports), "--latency", str(latency)]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
@@ -346,7 +346,7 @@ async def our_client(url: str) -> AsyncGenerator[Any, None]:
 
 
 def print_table(rows: list[Row]) -> None:
-    """Print the rows, and what they were measured with."""
+    """Print the rows, and the environment of the measurement."""
     print("| measure | unit | peer | aiodiscovery | ratio | to reach |")
     print("| --- | --- | ---: | ---: | ---: | ---: |")
     for row in rows:

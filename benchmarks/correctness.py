@@ -23,7 +23,7 @@ __all__ = ["CASES", "run_case"]
 Paginate = Callable[..., Any]
 Case = Callable[[Emulator, Paginate], Awaitable[str]]
 
-#: How many pages a listing that goes round in a circle is read before it counts as endless.
+#: How many pages of a circular listing are read before it counts as endless.
 _ENDLESS = 50
 
 
@@ -51,7 +51,7 @@ async def another_page_size(emulator: Emulator, paginate: Paginate) -> str:
 async def left(emulator: Emulator, paginate: Paginate) -> str:
     """Leave the loop after the first page, and go on."""
     pages = paginate(PageSize=4)
-    # aiobotocore's iterator wants to be closed.
+    # aiobotocore's iterator should be closed.
     async with aclosing(aiter(pages)) as iterator:
         await anext(iterator)
     if pages.resume_token is None:
@@ -80,7 +80,7 @@ async def portal(emulator: Emulator, paginate: Paginate) -> str:
     pages = paginate(PageSize=4)
     try:
         count = len(await ids_of(pages))
-    except Exception as error:  # noqa: BLE001  # whatever it is, it is told
+    except Exception as error:  # noqa: BLE001  # any error is reported
         return f"{type(error).__mro__[1].__name__}; the token goes on with page 2"
     return f"ends after {count} exports, without an error"
 
@@ -97,7 +97,7 @@ CASES: tuple[Case, ...] = (twice, another_page_size, left, circle, portal, negat
 
 
 async def run_case(case: Case, *, ours: bool) -> str:
-    """Run a case with a fresh emulator, and say what happens."""
+    """Run a case with a fresh emulator, and return what happens."""
     config = Config(retries={"total_max_attempts": 1})
     with Emulator(exports=10) as emulator:
         async with aiodiscovery.create_client(**emulator.client_kwargs, config=config) as client:

@@ -1,6 +1,6 @@
-"""The service that ``compare.py`` lists exports from: as fast as it can be, and not timed.
+"""The service that ``compare.py`` lists exports from. It is as fast as possible, and not measured.
 
-It answers DescribeExportTasks from memory. The emulator would take longer for a page than the
+It answers DescribeExportTasks from memory. For a page, the emulator would take longer than the
 client that is measured.
 """
 
@@ -18,7 +18,7 @@ _IDS = re.compile(rb'"(export-[^"]+)"')
 
 
 def export(number: int) -> dict[str, object]:
-    """Return an export of an agent, with all fields that the service has for one."""
+    """Return an export of an agent, with all its fields."""
     asked = 1_780_000_000.0 + number
     return {
         "exportId": f"export-{number:08d}-58cd-4a5a-94f6-5d0c5b1a6f1e",
@@ -37,7 +37,7 @@ class Service(asyncio.Protocol):
 
     def __init__(self, exports: int, latency: float) -> None:
         self._pages = -(-exports // PAGE)
-        # The same items on every page: what differs from page to page is the token.
+        # The same items on every page. Only the token differs from page to page.
         items = [export(number) for number in range(PAGE)]
         self._by_id = {str(item["exportId"]): json.dumps(item) for item in items}
         self._items = json.dumps(items)
@@ -62,7 +62,7 @@ class Service(asyncio.Protocol):
 
     def _answer(self, body: bytes) -> bytes:
         if ids := _IDS.findall(body):
-            items = (json.dumps(export(0) | {"exportId": each.decode()}) for each in ids)
+            items = (json.dumps(export(0) | {"exportId": export_id.decode()}) for export_id in ids)
             content = f'{{"exportsInfo": [{", ".join(items)}]}}'
         else:
             token = _TOKEN.search(body)

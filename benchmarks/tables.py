@@ -1,16 +1,16 @@
 """Measure aiodiscovery.tables beside pyarrow and the csv module, in one run.
 
-The archive of one agent with many outbound connections becomes Parquet. Each measurement is a
-process of its own. Those that are compared alternate, round after round; what is told is each one's
+The archive of one agent with many outbound connections is converted to Parquet. Each measurement
+has its own process. The compared ones alternate, round after round. The table shows each one's
 median, and the ratio of the medians.
 
-- pyarrow: ``csv.open_csv`` to ``ParquetWriter`` on the file that was extracted before, with its own
-  settings. It takes account numbers for numbers and leaves times as text.
+- pyarrow: ``csv.open_csv`` to ``ParquetWriter`` on the extracted file, with its own settings. It
+  reads account numbers as numbers and leaves times as text.
 - csv: ``csv.DictReader`` over the zip archive as people write it, with ports as numbers, times by
   ``strptime`` and Parquet at the end. It keeps all rows in memory, so it gets fewer of them.
 - ours: ``write_parquet`` of the zip archive.
 
-It prints a table in Markdown. ``--quick`` takes few rows and tells only whether it all works.
+It prints a table in Markdown. ``--quick`` takes few rows and only shows whether it works.
 """
 
 import argparse
@@ -48,7 +48,7 @@ MIB = 1024 * 1024
 
 
 def main() -> None:
-    """Measure all, or one thing in a process of its own."""
+    """Measure everything, or one thing in its own process."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=10_000_000)
     parser.add_argument("--rounds", type=int, default=5)
@@ -146,7 +146,7 @@ def measure_all(folder: Path, rows: int, rounds: int) -> list[tuple[str, str, st
 
 
 def make_archive(path: Path, rows: int) -> None:
-    """Write the archive of an agent that has so many outbound connections."""
+    """Write the archive of an agent with this many outbound connections."""
     with (
         zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive,
         archive.open(MEMBER, "w", force_zip64=True) as file,
@@ -157,7 +157,7 @@ def make_archive(path: Path, rows: int) -> None:
 
 
 def chunks(rows: int) -> Iterator[str]:
-    """Make rows, each as it may be in an export, ordered by time."""
+    """Generate rows as an export may have them, ordered by time."""
     rng = random.Random(0)
     peers = [f"10.{rng.randrange(4)}.{rng.randrange(20)}.{rng.randrange(250)}" for _ in range(200)]
     processes = [str(rng.randrange(1, 32_768)) for _ in range(300)]
@@ -179,11 +179,11 @@ def chunks(rows: int) -> Iterator[str]:
         yield "".join(lines)
 
 
-# Measuring, in a process of its own
+# Measuring, in a separate process
 
 
 def run(what: str, source: Path, target: Path) -> dict[str, Any]:
-    """Measure one thing in a process of its own."""
+    """Measure one thing in a separate process."""
     done = subprocess.run(
         [sys.executable, __file__, "--measure", what, str(source), str(target)],
         check=True,
@@ -195,7 +195,7 @@ def run(what: str, source: Path, target: Path) -> dict[str, Any]:
 
 
 def measure(what: str, source: str, target: str) -> dict[str, float]:
-    """Do one thing, and return how long it took, what memory, and how many rows there are."""
+    """Do one thing. Return how long it took, how much memory, and the number of rows."""
     for module in ("pyarrow.compute", "pyarrow.csv", "pyarrow.parquet"):
         importlib.import_module(module)
     before = peak_memory()
@@ -217,7 +217,7 @@ def measure(what: str, source: str, target: str) -> dict[str, float]:
 
 
 def peak_memory() -> int:
-    """Return the most memory that this process has had, in bytes."""
+    """Return the peak memory of this process, in bytes."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
 
@@ -260,7 +260,7 @@ def with_csv(source: Path, folder: Path) -> int:
 
 
 def print_table(rows: int, lines: list[tuple[str, str, str, str, str]]) -> None:
-    """Print what was measured, and where."""
+    """Print the measurements, and their environment."""
     print("| measure | peer | ours | ratio | to reach |")
     print("| --- | ---: | ---: | ---: | --- |")
     for line in lines:

@@ -1,7 +1,7 @@
-"""Draw what the watcher's options buy: mean delay against calls, beside two other ways to wait.
+"""Draw what the watcher's options achieve: mean delay against calls, beside two other ways to wait.
 
 Writes watcher.svg beside this file: a thousand log-normal exports that begin together, both axes
-logarithmic. The figures are those of watcher_simulation.py; takes some minutes.
+logarithmic. The figures are those of watcher_simulation.py. Takes some minutes.
 """
 
 import argparse
@@ -22,7 +22,7 @@ WIDTH, HEIGHT, MARGIN = 800, 520, 64
 DELAYS = (1.0, 200.0)
 CALLS = (200.0, 1_000_000.0)
 
-#: The options of each line of the watcher's, and what to call the points of it.
+#: The options of each of the watcher's lines, and the labels of its points.
 LINES: dict[str, list[tuple[str, dict[str, Any]]]] = {
     "ExportWatcher, relative_delay": [
         (f"{100 * value:g} %", {"relative_delay": value}) for value in (0.0, 0.003, 0.01, 0.03, 0.1)
@@ -37,7 +37,7 @@ COLORS = ("#0b6e99", "#c2570c", "#555555", "#999999")
 
 
 class Point(NamedTuple):
-    """A way to wait: how late it reports on average, with how many calls."""
+    """A way to wait: its mean delay and its number of calls."""
 
     label: str
     delay: float
@@ -63,7 +63,7 @@ def measure_watcher(draws: int, jobs: int | None) -> dict[str, list[Point]]:
 
 
 def compute(what: Callable[[Sequence[Any], float], tuple[int, float]], draws: int) -> list[Point]:
-    """Compute what others do with each of the delays."""
+    """Compute the results of another way to wait, for each of the delays."""
     points = []
     for delay in FIXED_DELAYS:
         found = [what(Case("log-normal", EXPORTS).exports_of(draw), delay) for draw in range(draws)]
@@ -79,7 +79,7 @@ def scale(value: float, bounds: tuple[float, float], start: float, end: float) -
 
 
 def place(calls: float, delay: float) -> tuple[float, float]:
-    """Return where a point is in the picture."""
+    """Return the position of a point in the picture."""
     x = scale(calls, CALLS, MARGIN, WIDTH - 24)
     return round(x, 1), round(scale(delay, DELAYS, HEIGHT - MARGIN, 24), 1)
 
@@ -148,13 +148,13 @@ def draw(lines: dict[str, list[Point]]) -> str:
 
 def main() -> None:
     """Draw the picture."""
-    parser = argparse.ArgumentParser(description="Draw what the watcher's options buy.")
+    parser = argparse.ArgumentParser(description="Draw what the watcher's options achieve.")
     parser.add_argument("--draws", type=int, default=5, help="draws of durations (default: 5)")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="processes at a time")
     arguments = parser.parse_args()
     lines = measure_watcher(arguments.draws, arguments.jobs)
-    lines["everything asked for each ..."] = compute(fixed_rounds, arguments.draws)
-    lines["a waiter for each export, each ..."] = compute(waiters, arguments.draws)
+    lines["all exports, every ..."] = compute(fixed_rounds, arguments.draws)
+    lines["a waiter for each export, every ..."] = compute(waiters, arguments.draws)
     Path(__file__).with_name("watcher.svg").write_text(draw(lines), encoding="utf-8")
 
 

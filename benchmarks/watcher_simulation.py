@@ -1,12 +1,12 @@
 """Simulate days of waiting for exports: ``ExportWatcher`` beside fixed rounds and waiters.
 
-Nothing real is waited for. trio's clock jumps to whatever happens next, and botocore's
-``before-call`` event has a service in memory answer the calls of a real aiobotocore client.
+Nothing waits in real time. trio's clock jumps to the next event, and through botocore's
+``before-call`` event a service in memory answers the calls of a real aiobotocore client.
 
-Prints what is to be reached and whether it is, then the figures behind it, in Markdown; README.md
-says what they mean. The exit status is 1 if something is missed. ``--quick`` takes seconds and
-tells only that it works, ``--full`` simulates everything, and ``--airflow`` prints the table of
-costs of docs/airflow.md instead.
+Prints the goals and whether they are reached, then the figures behind them, in Markdown. README.md
+explains them. The exit status is 1 if a goal is missed. ``--quick`` takes seconds and only shows
+that it works, ``--full`` simulates everything, and ``--airflow`` prints the table of costs in
+docs/airflow.md instead.
 """
 
 import argparse
@@ -36,21 +36,21 @@ from trio.testing import MockClock
 import aiodiscovery
 
 SEED = 20261125
-#: From the start of a call to its answer, in virtual seconds. The service looks halfway.
+#: The time from the start of a call to its answer, in virtual seconds. The service looks halfway.
 LATENCY = 0.05
-#: What botocore's waiters sleep between an answer and the next call.
+#: How long botocore's waiters sleep between an answer and the next call, in seconds.
 WAITER_DELAY = 15.0
 #: How many exports one call describes.
 MOST = 100
 HOUR, DAY = 3600.0, 86400.0
 
 _SESSION = get_session()
-#: How many yardsticks a hundred thousand exports may take to compute: what they took when each look
-#: was followed by a delay of its own, drawn from 2 s to 120 s.
+#: How many yardsticks a hundred thousand exports may take to compute. It is what they took when
+#: each poll was followed by its own delay, drawn from 2 s to 120 s.
 _YARDSTICKS = 14.7
 
 _EVENT = "before-call.application-discovery-service"
-#: When the virtual clock shows 0.
+#: The wall-clock time at 0 on the virtual clock.
 _EPOCH = datetime(2026, 11, 25, tzinfo=UTC)
 
 
@@ -77,7 +77,7 @@ DISTRIBUTIONS: dict[str, Callable[[random.Random], float]] = {
 
 
 class Export(NamedTuple):
-    """When an export begins and ends, on the virtual clock."""
+    """The times when an export begins and ends, on the virtual clock."""
 
     start: float
     end: float
@@ -88,7 +88,7 @@ class Case(NamedTuple):
 
     distribution: str
     exports: int
-    #: Over how many seconds the exports begin.
+    #: The number of seconds over which the exports begin.
     spread: float = 0.0
     draws: int = 1
     options: tuple[tuple[str, Any], ...] = ()
@@ -111,18 +111,18 @@ class Case(NamedTuple):
 
 
 class Run(NamedTuple):
-    """What came of one draw. Delays are from an export's end to its report."""
+    """The results of one draw. Delays are from an export's end to its report."""
 
     calls: int
     delays: list[float]
-    #: By how much the worst delay exceeds what is promised.
+    #: How much the worst delay exceeds the promised one.
     excess: float
-    #: How many calls a second were made at most, in any ten seconds.
+    #: The most calls per second, in any ten seconds.
     rate: float
 
 
 class Figures(NamedTuple):
-    """What came of a case: medians of its draws, but for the worst of all."""
+    """The results of a case: medians of its draws, except for the worst of all."""
 
     calls: float
     mean_delay: float
@@ -131,7 +131,7 @@ class Figures(NamedTuple):
     rate: float
     #: The calls in proportion to those of fixed rounds with the same mean delay.
     of_rounds: float
-    #: The same of a waiter for each export.
+    #: The same in proportion to a waiter for each export.
     of_waiters: float
     cpu: float
     elapsed: float
@@ -168,11 +168,11 @@ class Service:
         }
 
 
-# Beside it, computed
+# Other ways to wait, computed
 
 
 def fixed_rounds(exports: Sequence[Export], delay: float) -> tuple[int, float]:
-    """Ask for all that run, each so many seconds; return the calls and the mean delay."""
+    """Ask for all running exports every ``delay`` seconds. Return the calls and the mean delay."""
     changes = defaultdict[int, int](int)
     late = 0.0
     for start, end in exports:
@@ -190,7 +190,7 @@ def fixed_rounds(exports: Sequence[Export], delay: float) -> tuple[int, float]:
 
 
 def calls_of_rounds(exports: Sequence[Export], mean_delay: float) -> int:
-    """Return how many calls fixed rounds make that report as soon on average."""
+    """Return how many calls fixed rounds with the same mean delay make."""
     shortest, longest = 0.01, 10 * DAY
     while longest / shortest > 1 + 1e-9:
         delay = math.sqrt(shortest * longest)
@@ -202,7 +202,7 @@ def calls_of_rounds(exports: Sequence[Export], mean_delay: float) -> int:
 
 
 def waiters(exports: Iterable[Export], delay: float = WAITER_DELAY) -> tuple[int, float]:
-    """Have a waiter for each: call, and sleep until it has ended; return calls and mean delay."""
+    """Use a waiter for each: call, and sleep until it has ended. Return calls and mean delay."""
     calls, late = 0, list[float]()
     for start, end in exports:
         sleeps = math.ceil((end - start - LATENCY / 2) / (delay + LATENCY))
@@ -215,21 +215,21 @@ def waiters(exports: Iterable[Export], delay: float = WAITER_DELAY) -> tuple[int
 
 
 def open_client() -> Any:
-    """Open a client of which no call reaches a network."""
+    """Open a client whose calls never reach a network."""
     return aiodiscovery.create_client(
         session=_SESSION,
         region_name="us-west-2",
         endpoint_url="http://simulation.invalid",
         verify=False,
         aws_access_key_id="testing",
-        aws_secret_access_key="testing",  # nobody asks for it
+        aws_secret_access_key="testing",  # never checked
     )
 
 
 async def watch(
     exports: Sequence[Export], options: dict[str, Any], for_seconds: float, begin: float = 0.0
 ) -> tuple[list[float], dict[Export, list[float]]]:
-    """Watch exports from their starts; return when calls were made, and the delays of each."""
+    """Watch exports from their starts. Return the times of the calls, and the delay of each."""
     by_id = {f"export-{number:032x}": export for number, export in enumerate(exports)}
     service = Service(by_id)
     delays: dict[Export, list[float]] = defaultdict(list)
@@ -269,13 +269,13 @@ def run_watch(
     for_seconds: float = math.inf,
     begin: float = 0.0,
 ) -> tuple[list[float], dict[Export, list[float]]]:
-    """Watch exports on a clock of their own."""
+    """Watch exports on a virtual clock."""
     clock = MockClock(autojump_threshold=0)
     return trio.run(watch, exports, options or {}, for_seconds, begin, clock=clock)
 
 
 async def run_waiters(exports: Sequence[Export]) -> None:
-    """Do as botocore's waiters do, in a task for each export."""
+    """Wait like botocore's waiters, in a task for each export."""
     by_id = {f"export-{number:032x}": export for number, export in enumerate(exports)}
 
     async def wait(client: Any, export_id: str) -> None:
@@ -292,7 +292,7 @@ async def run_waiters(exports: Sequence[Export]) -> None:
 
 
 def most_in(seconds: float, times: Sequence[float]) -> int:
-    """Return how many of the times there are at most in any time of that length."""
+    """Return the most of the times that are within any span of that length."""
     return max(bisect_left(times, start + seconds) - index for index, start in enumerate(times))
 
 
@@ -311,13 +311,13 @@ def run(exports: Sequence[Export], options: dict[str, Any]) -> Run:
 
 
 def cpu_seconds() -> float:
-    """Return for how long the process has computed."""
+    """Return how much CPU time the process has used."""
     usage = resource.getrusage(resource.RUSAGE_SELF)
     return usage.ru_utime + usage.ru_stime
 
 
 def simulate(case: Case) -> Figures:
-    """Do what a process is there for."""
+    """Simulate a case. This is the work of one process."""
     begun, cpu = time.monotonic(), cpu_seconds()
     random.seed(SEED)
     runs: list[Run] = []
@@ -352,18 +352,18 @@ def calls_for_old_exports() -> int:
 
 
 def yardstick() -> float:
-    """Return how long this machine computes for a hundred waiters."""
+    """Return how much CPU time this machine needs for a hundred waiters."""
     cpu = cpu_seconds()
     exports = Case("log-normal", 100).exports_of(0)
     trio.run(run_waiters, exports, clock=MockClock(autojump_threshold=0))
     return cpu_seconds() - cpu
 
 
-# What is to be reached
+# Goals
 
 
 class Check(NamedTuple):
-    """Something that is to be reached."""
+    """A goal, and whether it is reached."""
 
     measure: str
     limit: str
@@ -372,14 +372,14 @@ class Check(NamedTuple):
 
 
 def check(measure: str, reached: float, limit: float, unit: str = "", form: str = ".2f") -> Check:
-    """Compare what was reached with the most it may be."""
+    """Compare what was reached with the allowed maximum."""
     return Check(measure, f"at most {limit:g}{unit}", f"{reached:{form}}{unit}", reached <= limit)
 
 
 def make_checks(
     figures: dict[Case, Figures], old_calls: int, yardsticks: float | None
 ) -> Iterator[Check]:
-    """Compare the figures with what is to be reached."""
+    """Compare the figures with the goals."""
     few = {case: found for case, found in figures.items() if case.exports <= 1000}
     yield check(
         "every end of up to 1,000 exports: how much later than 10 s or 1 % of the age",
@@ -411,11 +411,11 @@ def make_checks(
         yield check(measure, yardsticks, _YARDSTICKS, form=".1f")
 
 
-# What is simulated, and told
+# The simulated cases, and the output
 
 
 def make_cases(extent: str) -> Iterator[Case]:
-    """List what is simulated."""
+    """List the simulated cases."""
     if extent == "quick":
         for exports, draws in ((1, 20), (10, 5), (100, 3)):
             yield Case("log-normal", exports, draws=draws)
@@ -443,7 +443,7 @@ def write_row(cells: Iterable[object]) -> None:
 
 
 def write_checks(checks: Iterable[Check]) -> bool:
-    """Write what is to be reached, and return whether it is."""
+    """Write the goals. Return whether all are reached."""
     write_row(("measure", "to reach", "reached", ""))
     write_row(("---", "---", "---", "---"))
     passed = True
@@ -454,7 +454,7 @@ def write_checks(checks: Iterable[Check]) -> bool:
 
 
 def write_figures(figures: dict[Case, Figures]) -> None:
-    """Write what was simulated."""
+    """Write the results of the simulation."""
     write_row(
         (
             *("durations", "exports", "began", "draws", "calls", "of fixed rounds'"),
@@ -477,7 +477,7 @@ def write_figures(figures: dict[Case, Figures]) -> None:
 
 
 def write_costs() -> None:
-    """Write what exports cost that do not end: the table of docs/airflow.md."""
+    """Write the cost of exports that do not end: the table in docs/airflow.md."""
     times = (600, HOUR, 6 * HOUR, DAY)
     write_row(
         ("exports", "calls in the first 10 minutes", "hour", "6 hours", "day", "then, a second")
@@ -513,7 +513,7 @@ def main() -> int:
         return 0
     cases = list(make_cases(arguments.extent))
     figures: dict[Case, Figures] = {}
-    # A process for each, so that its CPU time is its own.
+    # A process for each case, so that its CPU time can be measured.
     with ProcessPoolExecutor(
         arguments.jobs, multiprocessing.get_context("spawn"), max_tasks_per_child=1
     ) as processes:

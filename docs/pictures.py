@@ -130,7 +130,7 @@ async def picture_download(folder: Path) -> None:
         action = partial(_actions.download, export_ids=ids, destination=Path(archives))
         async with at_work(emulator, view, action):
             await until(lambda: len(view.totals) == len(ids))
-            view.totals = {each: view.totals[each] for each in ids}
+            view.totals = {export_id: view.totals[export_id] for export_id in ids}
             view.let_time_pass()
             save(folder, "download", "aiodiscovery download ...", view.bars())
 

@@ -2,10 +2,10 @@
 
     python examples/airflow_dag.py    # against an emulator, in a throw-away Airflow
 
-It needs ``pip install 'aiodiscovery[airflow,download]'``. To run it in an Airflow of yours, put it
-where that finds its DAGs, with a connection ``aws_default`` that has the home region.
+It needs ``pip install 'aiodiscovery[airflow,download]'``. To run it in your own Airflow, put it in
+the DAGs folder, with a connection ``aws_default`` that has the home region.
 
-The service runs five exports of agents at the same time. Of more agents, the rest is retried.
+The service runs five exports of agents at the same time. With more agents, the rest is retried.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 if __name__ == "__main__":
-    # Airflow reads its settings when it is imported.
+    # Airflow reads its settings on import.
     HOME = tempfile.TemporaryDirectory(prefix="airflow-")
     os.environ |= {
         "AIRFLOW_HOME": HOME.name,
@@ -40,14 +40,14 @@ import aiodiscovery
 from aiodiscovery.airflow import DiscoveryExportOperator, DiscoveryHook
 from aiodiscovery.emulator import Emulator
 
-#: How many agents to export, and where to download to; each run may have its own.
+#: How many agents to export, and where to download to. Each run may have its own values.
 PARAMS: Any = {"agents": 3, "folder": "/tmp/discovery"}
 MAX_DELAY = float(os.environ.get("DISCOVERY_MAX_DELAY", "300"))
 
 
 @task
 def list_agents(params: Mapping[str, Any] | None = None) -> list[str]:
-    """Take the first agents that the service knows, as many as the run is to export."""
+    """Return the first agents that the service knows, as many as the run is to export."""
     count = (params or {})["agents"]
 
     async def main() -> list[str]:
@@ -62,7 +62,7 @@ def list_agents(params: Mapping[str, Any] | None = None) -> list[str]:
 
 @task
 def download(export: dict[str, Any], folder: str) -> str:
-    """Download an archive; a retry goes on where this ended."""
+    """Download an archive. A retry continues where this ended."""
 
     async def main() -> str:
         async with await DiscoveryHook().get_async_conn() as client:
@@ -76,13 +76,13 @@ def download(export: dict[str, Any], folder: str) -> str:
 def count_rows(paths: list[str]) -> dict[str, int]:
     """Use the files: count the rows of each kind, over all agents."""
     rows: dict[str, int] = {}
-    # All at once: iterating asks Airflow for one after the other until there is none, which is an
-    # error in its log.
+    # All at once: iteration would ask Airflow for one after the other until there is none, which it
+    # logs as an error.
     for path in paths[:]:
         with zipfile.ZipFile(path) as archive:
             for name in archive.namelist():
                 if not name.endswith(".csv"):
-                    continue  # what was asked for, as JSON
+                    continue  # the description of the export, as JSON
                 with archive.open(name) as file:
                     found = sum(1 for _ in csv.DictReader(io.TextIOWrapper(file, "utf-8")))
                 kind = name.rpartition("_")[2]

@@ -1,11 +1,11 @@
-"""Start an export, wait for it and download its archive; print how far it is.
+"""Start an export, wait for it and download its archive, printing the progress.
 
     python examples/download.py                       # from an emulator, no account needed
     python examples/download.py --region us-west-2    # from AWS: starts an export
     python examples/download.py --region us-west-2 export-1    # downloads this one
 
-Stop it and start it again with the same export, and it goes on where it stopped. The emulator lets
-the connection break twice and its URL expire once.
+Stop it and start it again with the same export, and it continues where it stopped. The emulator
+breaks the connection twice and lets the URL expire once.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from aiodiscovery.emulator import Emulator
 
 
 def printer() -> Any:
-    """Make what prints how far a download is, at every tenth of it."""
+    """Return a function that prints the progress of a download, at every tenth of it."""
     printed = -1
 
     def show(done: int, total: int | None) -> None:
@@ -49,16 +49,16 @@ async def main(client_kwargs: Any, export_id: str | None, destination: str, dela
 
 def run() -> int:
     parser = argparse.ArgumentParser(description="Start an export and download its archive.")
-    parser.add_argument("--region", help="use AWS in this region, not an emulator")
+    parser.add_argument("--region", help="use AWS in this region instead of an emulator")
     parser.add_argument("--backend", choices=["asyncio", "trio"], default="asyncio")
     parser.add_argument("--to", default=".", metavar="PATH", help="a directory or the file's path")
     parser.add_argument("export_id", nargs="?", help="download this one (with --region)")
     arguments = parser.parse_args()
     if arguments.export_id and arguments.region is None:
-        parser.error("an emulator has no exports of yours: give a --region")
+        parser.error("an emulator has none of your exports: give a --region")
 
     if find_spec("httpx2") is None:
-        # Before an export is started that could not be downloaded.
+        # Checked before an export is started that could not be downloaded.
         print('It needs the extra: pip install "aiodiscovery[download]"', file=sys.stderr)
         return 1
 
@@ -74,7 +74,7 @@ def run() -> int:
             emulator.inject_broken_download(size // 3)
             emulator.inject_expired_url()
             emulator.inject_broken_download(size // 3)
-            # Exports of seconds are polled more often than those of minutes and hours.
+            # Exports that take seconds are polled more often than those that take minutes or hours.
             delays = {"min_delay": 0.25, "max_delay": 1.0, "max_rate": None}
             job = (emulator.client_kwargs, None, arguments.to, delays)
         try:

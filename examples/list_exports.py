@@ -1,4 +1,4 @@
-"""List export tasks: pages, then single items, and the token to go on with.
+"""List export tasks: pages, then single items, and the token to continue with.
 
 python examples/list_exports.py                       # against an emulator, no account needed
 python examples/list_exports.py --region us-west-2    # against AWS
@@ -34,16 +34,18 @@ async def main(client_kwargs: Any, config: Any) -> None:
         if pages.resume_token is None:
             print("That is all of them.")
         else:
-            print(f"Go on with: --starting-token {pages.resume_token}")
+            print(f"Continue with: --starting-token {pages.resume_token}")
 
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="List export tasks.")
-    parser.add_argument("--region", help="list those of AWS in this region, not an emulator's")
+    parser.add_argument(
+        "--region", help="list those of AWS in this region instead of an emulator's"
+    )
     parser.add_argument("--backend", choices=["asyncio", "trio"], default="asyncio")
-    parser.add_argument("--max-items", type=int, help="how many exports to list at most")
+    parser.add_argument("--max-items", type=int, help="the most exports to list")
     parser.add_argument("--page-size", type=int, default=10, help="exports in a request (10)")
-    parser.add_argument("--starting-token", help="go on from the token of an earlier run")
+    parser.add_argument("--starting-token", help="continue from the token of an earlier run")
     return parser.parse_args()
 
 

@@ -1,10 +1,10 @@
-"""Read a listing in slices, each in a process of its own, and show that every export came once.
+"""Read a listing in slices, each in its own process, and show that every export came once.
 
     python examples/resume.py                       # against an emulator, no account needed
     python examples/resume.py --region us-west-2    # against AWS
 
-All that goes from one process to the next is the resume token. The slices are of any size and ask
-for pages of any size.
+Only the resume token goes from one process to the next. The slices are of any size and ask for
+pages of any size.
 """
 
 import argparse
@@ -26,7 +26,7 @@ SLICES = [(7, 3), (1, 1), (60, 100), (33, 8)]
 
 
 async def read(client_kwargs: Any, config: Any) -> None:
-    """Print the ids that a listing gives, and the token behind them, as one line of JSON."""
+    """Print the ids of a part of a listing, and the token behind them, as one line of JSON."""
     async with aiodiscovery.create_client(**client_kwargs) as client:
         paginator = aiodiscovery.get_paginator(client, "describe_export_tasks")
         pages = paginator.paginate(PaginationConfig=config)
@@ -36,7 +36,7 @@ async def read(client_kwargs: Any, config: Any) -> None:
 
 def read_in_another_process(backend: str, **job: Any) -> dict[str, Any]:
     command = [sys.executable, __file__, "--backend", backend, "--job"]
-    # On standard input, because the command line of a process is there for all to see.
+    # On standard input, because everyone can see the command line of a process.
     done = subprocess.run(
         command, input=json.dumps(job), stdout=subprocess.PIPE, check=True, text=True
     )
@@ -57,7 +57,7 @@ def compare(backend: str, client_kwargs: Any) -> int:
             break
 
     whole = read_in_another_process(backend, client_kwargs=client_kwargs, config={})["ids"]
-    repeated = [each for each, times in Counter(came).items() if times > 1]
+    repeated = [export_id for export_id, times in Counter(came).items() if times > 1]
     lost = set(whole) - set(came)
     print(f"{len(whole)} exports in one go: {len(lost)} lost, {len(repeated)} repeated.")
     return 1 if lost or repeated else 0
@@ -65,7 +65,7 @@ def compare(backend: str, client_kwargs: Any) -> int:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="Read a listing in slices.")
-    parser.add_argument("--region", help="read from AWS in this region, not from an emulator")
+    parser.add_argument("--region", help="read from AWS in this region instead of an emulator")
     parser.add_argument("--backend", choices=["asyncio", "trio"], default="asyncio")
     parser.add_argument("--job", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()

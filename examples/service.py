@@ -1,4 +1,4 @@
-"""A web service that starts exports and tells when they end, with one watcher for all its clients.
+"""A web service that starts exports and reports when they end, with one watcher for all clients.
 
     python examples/service.py                       # against an emulator, no account needed
     python examples/service.py --region us-west-2    # against AWS
@@ -12,12 +12,12 @@ It needs ``pip install 'aiodiscovery[examples]'`` and answers
         ?include_download_url=true
     GET /exports/{id}/events    its changes as server-sent events, until it has ended
 
-However many clients wait, for whatever exports, the service calls AWS as often as for one. A client
-that goes away costs no more calls. For an id that AWS does not know the answer is 404, within
-seconds.
+However many clients wait, for whatever exports, the service calls AWS no more often than for one. A
+client that disconnects causes no more calls. For an id that AWS does not know the answer is 404,
+within seconds.
 
 A stream of events ends with an event "end", which says why, so that a browser's EventSource can
-close. Until then something comes every 15 seconds, so that no proxy takes the stream for dead.
+close. Until then something is sent every 15 seconds, so that no proxy closes the stream as idle.
 """
 
 import argparse
@@ -52,28 +52,28 @@ if TYPE_CHECKING:
     from types_aiobotocore_discovery.type_defs import ExportInfoTypeDef
 
 
-# What strangers may ask
+# Limits for clients
 
-#: How large the body of a request may be, in bytes.
+#: The largest body of a request, in bytes.
 MOST_BODY = 10_000
-#: How many exports are being started at the same time.
+#: The most exports that may be started at the same time.
 MOST_STARTS = 2
-#: How many connections there may be; more are answered with 503.
+#: The most connections. Others are answered with 503.
 MOST_CONNECTIONS = 1_000
 #: How long a client may wait, in seconds. It can ask again.
 LONGEST_WAIT = 3_600.0
-#: How often something is sent on a stream of events, in seconds.
+#: The longest pause on a stream of events, in seconds.
 HEARTBEAT = 15.0
 
-#: For how many seconds AWS may not know an export that was started here, and how often to look.
+#: How many seconds AWS may not know an export that was started here, and how often to ask again.
 UNKNOWN_YET, LOOK_AGAIN = 60.0, 1.0
 
 
-# What all requests share
+# State that all requests share
 
 
 class Starts:
-    """The exports that were started here a moment ago, which AWS may not know yet."""
+    """Exports that were started here recently, which AWS may not know yet."""
 
     def __init__(self) -> None:
         self.limiter = anyio.CapacityLimiter(MOST_STARTS)
@@ -95,7 +95,7 @@ class Starts:
 
 
 class State(TypedDict):
-    """What the lifespan of the application holds open."""
+    """What the lifespan of the application keeps open."""
 
     client: "ApplicationDiscoveryServiceClient"
     watcher: aiodiscovery.ExportWatcher
@@ -134,7 +134,7 @@ async def keep_open(
 
 
 class Server(uvicorn.Server):
-    """A server that stops with waits and streams still open.
+    """A server that can stop while waits and streams are open.
 
     uvicorn lets open requests finish before it ends the lifespan, and these might last for hours.
     Leaving the watcher first ends them with a WatcherClosedError.
@@ -160,7 +160,7 @@ async def start_export(request: "Request") -> Response:
     except anyio.WouldBlock:
         return error_response(429, "other exports are being started: try again", retry_after=5)
     try:
-        # It is sent once: a second request could start a second export.
+        # The request is sent once: a second one could start a second export.
         export_id = await aiodiscovery.start_export(request.state.client, **options)
     except aiodiscovery.ExportAlreadyPresentError as error:
         export_id = error.export_id
@@ -196,7 +196,7 @@ async def read_body(request: "Request") -> bytes:
 
 
 def parse_options(body: bytes) -> Any:
-    """Make the options of a start of what the client sent."""
+    """Return the options of a start from the client's body."""
     try:
         options = json.loads(body or b"{}")
     except (ValueError, RecursionError):
@@ -214,7 +214,7 @@ async def wait_for_export(request: "Request") -> Response:
         return Response(status_code=405)
     async with cancelled_when_client_goes(request.receive):
         return await export_response(request)
-    return Response()  # for nobody: the client has gone
+    return Response()  # not sent: the client has disconnected
 
 
 async def export_response(request: "Request") -> Response:
@@ -269,7 +269,7 @@ async def stream_events(request: "Request") -> Response:
 
 
 class EventStream(StreamingResponse):
-    """Updates as server-sent events, closed at once when the client goes away."""
+    """Updates as server-sent events, closed at once when the client disconnects."""
 
     media_type = "text/event-stream"
 
@@ -286,19 +286,19 @@ class EventStream(StreamingResponse):
             await self.stream_response(send)
 
     async def _produce(self, events: "MemoryObjectSendStream[str]") -> None:
-        """Make the events, the last of which says why there are no more."""
+        """Produce the events. The last one says why there are no more."""
         try:
             with anyio.fail_after(LONGEST_WAIT):
                 last = {"exportStatus": await self._watch(events)}
         except aiodiscovery.WatchError as error:
             last = {"error": explain(error)[1]}
         except TimeoutError:
-            last = {"error": "you have waited for long: connect again to go on"}
+            last = {"error": "you have waited long: connect again to continue"}
         await events.send(format_event("end", last))
         events.close()
 
     async def _watch(self, events: "MemoryObjectSendStream[str]") -> str:
-        """Make an event of each change, and return the status in the end."""
+        """Produce an event for each change, and return the last status."""
         while True:
             status = ""
             try:
@@ -316,7 +316,7 @@ class EventStream(StreamingResponse):
 
 
 async def with_heartbeats(events: "MemoryObjectReceiveStream[str]") -> AsyncGenerator[str]:
-    """Hand events on, and comments, which clients ignore, while there are none."""
+    """Pass events on. In pauses, send comments, which clients ignore."""
     while True:
         event = ": nothing new\n\n"
         try:
@@ -329,11 +329,11 @@ async def with_heartbeats(events: "MemoryObjectReceiveStream[str]") -> AsyncGene
 
 @asynccontextmanager
 async def cancelled_when_client_goes(receive: "Receive") -> AsyncGenerator["TaskGroup"]:
-    """Cancel the block when its client disconnects, and what was started in its task group.
+    """Cancel the block, and the tasks in its task group, when the client disconnects.
 
-    Starlette does so by itself for streams alone, and not with every version of ASGI.
+    Starlette does this only for streams, and not with every version of ASGI.
 
-    The block should raise nothing: it would come out in an ExceptionGroup.
+    The block should not raise anything: it would arrive in an ExceptionGroup.
     """
 
     async def cancel_when_client_goes() -> None:
@@ -351,7 +351,7 @@ async def cancelled_when_client_goes(receive: "Receive") -> AsyncGenerator["Task
 
 
 def to_json(info: "ExportInfoTypeDef", *, with_url: bool = False) -> dict[str, Any]:
-    """Take an ExportInfo without its download URL, unless asked for: that is a credential."""
+    """Return an ExportInfo, without its download URL unless asked for: that is a credential."""
     return {
         key: value.isoformat() if isinstance(value, datetime) else value
         for key, value in info.items()
@@ -364,12 +364,12 @@ def format_event(event: str, data: Mapping[str, Any]) -> str:
 
 
 def explain(error: aiodiscovery.WatchError) -> tuple[int, str]:
-    """Return the status of an answer and what to tell a user: the exceptions speak to programs."""
+    """Return the status and the text of an answer. The exceptions are written for programs."""
     match error:
         case aiodiscovery.ExportNotFoundError():
             return 404, f"AWS does not know {', '.join(error.export_ids)}"
         case aiodiscovery.ExportTimeoutError():
-            return 504, f"{', '.join(error.pending)} has not ended yet: ask again to go on waiting"
+            return 504, f"{', '.join(error.pending)} has not ended yet: ask again to keep waiting"
         case aiodiscovery.WatcherClosedError():
             return 503, "this server is being stopped: ask again in a moment"
     return 502, str(error)
@@ -383,12 +383,12 @@ def error_response(status: int, message: str, retry_after: int | None = None) ->
 def main() -> int:
     parser = argparse.ArgumentParser(description="Start exports and wait for them, over HTTP.")
     add = partial(parser.add_argument, type=float)
-    parser.add_argument("--region", help="use AWS in this region, not an emulator")
+    parser.add_argument("--region", help="use AWS in this region instead of an emulator")
     parser.add_argument("--host", default="127.0.0.1", help="where to listen (127.0.0.1)")
     parser.add_argument("--port", type=int, default=8000, help="0 takes a free one (8000)")
-    add("--min-delay", metavar="SECONDS", help="between two looks at an export, at least (10)")
-    add("--max-delay", metavar="SECONDS", help="and at most (300)")
-    add("--max-rate", metavar="CALLS", help="how often a second AWS is called, at most (1)")
+    add("--min-delay", metavar="SECONDS", help="the shortest time between two polls (10)")
+    add("--max-delay", metavar="SECONDS", help="the longest time between two polls (300)")
+    add("--max-rate", metavar="CALLS", help="the most calls of AWS per second (1)")
     add("--not-found-timeout", metavar="SECONDS", help="when an unknown export is final (1)")
     options = parser.parse_args()
 
@@ -397,16 +397,16 @@ def main() -> int:
     with (
         Emulator() if options.region is None else nullcontext() as emulator,
         socket.create_server((options.host, options.port)) as listener,
-        suppress(KeyboardInterrupt),  # uvicorn has stopped, and raises the signal once more
+        suppress(KeyboardInterrupt),  # uvicorn has stopped, and raises the signal again
     ):
         if emulator is None:
             client_kwargs: Any = {"region_name": options.region}
             watcher_options: dict[str, Any] = {}
         else:
             client_kwargs = emulator.client_kwargs
-            # Its exports take seconds, and it can be asked often.
+            # Its exports take seconds, and it can be polled often.
             watcher_options = {"min_delay": 0.25, "max_delay": 1.0, "max_rate": None}
-        # Soon: what was started here is waited for all the same.
+        # A short time, because exports that were started here are waited for all the same.
         watcher_options["not_found_timeout"] = 1.0
         for name in ("min_delay", "max_delay", "max_rate", "not_found_timeout"):
             if getattr(options, name) is not None:

@@ -19,8 +19,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 import aiodiscovery
 from aiodiscovery.emulator import Emulator
 
-# How the exports go that the emulator starts: how many seconds each takes, and the message with
-# which it fails, None where it succeeds.
+# The exports that the emulator starts: how many seconds each takes, and the message with which it
+# fails, or None if it succeeds.
 PLANS = [
     (1.0, None),
     (3.0, None),
@@ -32,7 +32,7 @@ PLANS = [
 
 
 async def main(client_kwargs: Any, export_ids: list[str], count: int, delays: Any) -> int:
-    """Start exports if there are no ids, watch them, and return how many FAILED."""
+    """Start exports if no ids are given, watch them, and return how many FAILED."""
     async with aiodiscovery.create_client(**client_kwargs) as client:
         if not export_ids:
             export_ids = [await aiodiscovery.start_export(client) for _ in range(count)]
@@ -59,13 +59,13 @@ async def watch(watcher: aiodiscovery.ExportWatcher, export_ids: list[str]) -> i
 
 
 def run() -> int:
-    parser = argparse.ArgumentParser(description="Start exports and watch them until they ended.")
-    parser.add_argument("--region", help="use AWS in this region, not an emulator")
+    parser = argparse.ArgumentParser(description="Start exports and watch them until they end.")
+    parser.add_argument("--region", help="use AWS in this region instead of an emulator")
     parser.add_argument("--backend", choices=["asyncio", "trio"], default="asyncio")
     parser.add_argument("export_ids", nargs="*", help="watch these, start none (with --region)")
     arguments = parser.parse_args()
     if arguments.export_ids and arguments.region is None:
-        parser.error("an emulator has no exports of yours: give a --region")
+        parser.error("an emulator has none of your exports: give a --region")
 
     with Emulator() if arguments.region is None else nullcontext() as emulator:
         if emulator is None:
@@ -73,7 +73,7 @@ def run() -> int:
         else:
             for duration, message in PLANS:
                 emulator.plan_export(duration=duration, fail_with=message)
-            # Exports of seconds are polled more often than those of minutes and hours.
+            # Exports that take seconds are polled more often than those that take minutes or hours.
             delays = {"min_delay": 0.25, "max_delay": 1.0, "max_rate": None}
             job = (emulator.client_kwargs, [], len(PLANS), delays)
         try:

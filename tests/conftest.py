@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from types_aiobotocore_discovery.client import ApplicationDiscoveryServiceClient
 
 
-# Airflow has an environment of its own, see the session ``airflow`` in noxfile.py.
+# Airflow has its own environment, see the session ``airflow`` in noxfile.py.
 collect_ignore = [] if find_spec("airflow") else ["with_airflow"]
 
 

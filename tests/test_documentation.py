@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from types_aiobotocore_discovery.client import ApplicationDiscoveryServiceClient
 
 ROOT = Path(__file__).parents[1]
-#: The pages whose code needs what only another session installs, and is tested there.
+#: The pages whose code needs packages of another session, and is tested there.
 ELSEWHERE = {"airflow.md"}
 PAGES = [
     page
@@ -33,7 +33,7 @@ PAGES = [
 
 @pytest.fixture
 def emulator() -> "Iterator[Emulator]":
-    """Run an emulator whose exports are over at once, so that no page waits."""
+    """Run an emulator whose exports end at once, so that no page waits."""
     with Emulator(export_duration=0) as running:
         yield running
 
@@ -48,7 +48,7 @@ async def client(
 
 @pytest.fixture
 def aws(monkeypatch: pytest.MonkeyPatch, emulator: Emulator, tmp_path: Path) -> None:
-    """Have this process, and those that it starts, take the emulator for AWS."""
+    """Make this process, and those that it starts, use the emulator as AWS."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", emulator.endpoint_url)
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-west-2")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "emulator")
@@ -57,7 +57,7 @@ def aws(monkeypatch: pytest.MonkeyPatch, emulator: Emulator, tmp_path: Path) -> 
 
 
 def is_a_program(block: Block) -> bool:
-    """Say whether a block runs an event loop of its own, or is a file of tests."""
+    """Say whether a block runs its own event loop, or is a file of tests."""
     return "anyio.run(" in block.text or "asyncio.run(" in block.text or "def test_" in block.text
 
 

@@ -1,7 +1,7 @@
-"""The example of a web service, over HTTP, in a process of its own.
+"""The example of a web service, over HTTP, in a separate process.
 
-It calls an emulator in the test's process in the place of AWS, so that a test says how the exports
-go and sees each call.
+It calls an emulator in the test's process in place of AWS, so that a test controls the exports and
+sees each call.
 """
 
 import http.client
@@ -27,7 +27,7 @@ pytest.importorskip("starlette", exc_type=ImportError)
 pytest.importorskip("uvicorn", exc_type=ImportError)
 
 SERVICE = Path(__file__).parents[1] / "examples" / "service.py"
-#: For how many seconds at most a test waits for anything; reached only where something is wrong.
+#: How many seconds a test waits at most. Reached only if something is wrong.
 PATIENCE = 60.0
 
 
@@ -66,7 +66,7 @@ class Service:
 
 
 def stop(process: "subprocess.Popen[str]", number: int = signal.SIGTERM) -> None:
-    """Stop a service, and see that it does so without a word of complaint."""
+    """Stop a service, and check that it stops without any complaint."""
     process.send_signal(number)
     _, complaints = process.communicate(timeout=PATIENCE)
     assert complaints == ""
@@ -104,7 +104,7 @@ def running_service(
 
 @contextmanager
 def service_of(emulator: Emulator, program: Path = SERVICE, **options: float) -> Iterator[Service]:
-    """Run the service as for AWS, with the emulator in the place of AWS."""
+    """Run the service as for AWS, with the emulator in place of AWS."""
     options = {"min_delay": 0.05, "max_delay": 0.2, "max_rate": 1000, **options}
     arguments = [f"--{name.replace('_', '-')}={value}" for name, value in options.items()]
     with running_service(
@@ -120,7 +120,7 @@ def service_of(emulator: Emulator, program: Path = SERVICE, **options: float) ->
 
 @pytest.fixture(scope="module")
 def shared_emulator() -> Iterator[Emulator]:
-    """Its exports go on until the test ends them."""
+    """Its exports run until the test ends them."""
     with Emulator(exports=0, export_duration=None) as running:
         yield running
 
@@ -129,7 +129,7 @@ def shared_emulator() -> Iterator[Emulator]:
 def shared_service(
     no_aws_settings_of_the_machine: None, shared_emulator: Emulator
 ) -> Iterator[Service]:
-    """One service for the tests that leave it as it was."""
+    """A single service for the tests that do not change it."""
     with service_of(shared_emulator, not_found_timeout=0.1) as running:
         yield running
 
@@ -147,7 +147,7 @@ def service(emulator: Emulator, shared_service: Service) -> Service:
 
 
 def looks(emulator: Emulator) -> list[set[str]]:
-    """Return what each DescribeExportTasks call asked for."""
+    """Return the ids in each DescribeExportTasks call."""
     return [
         set(request.parameters["exportIds"])
         for request in emulator.requests
@@ -333,7 +333,9 @@ def test_events_come_as_they_happen_and_end_with_the_export(
     assert last == ("end", {"exportStatus": "SUCCEEDED"})
     assert end is None
     assert [first[0], second[0]] == ["status", "status"]
-    assert [(each[1]["previousStatus"], each[1]["exportStatus"]) for each in (first, second)] == [
+    assert [
+        (event[1]["previousStatus"], event[1]["exportStatus"]) for event in (first, second)
+    ] == [
         (None, "IN_PROGRESS"),
         ("IN_PROGRESS", "SUCCEEDED"),
     ]
@@ -342,7 +344,7 @@ def test_events_come_as_they_happen_and_end_with_the_export(
 
 def test_clients_that_wait_for_the_same_export_share_a_call(emulator: Emulator) -> None:
     export_id = emulator.add_export()
-    # The next look is an hour away: whoever comes after the first hears of what that one saw.
+    # The next poll is an hour away: a later client gets the result of the first one's poll.
     with service_of(emulator, min_delay=3600, max_delay=3600) as service, ExitStack() as clients:
         for _ in range(10):
             stream = clients.enter_context(service.open(f"/exports/{export_id}/events"))
@@ -362,11 +364,11 @@ def test_clients_that_wait_for_the_same_export_get_the_same_answer(
         eventually(lambda: {export_id} in looks(emulator))
         emulator.finish_export(export_id)
 
-        first, *others = [each.result(PATIENCE) for each in answers]
+        first, *others = [answer.result(PATIENCE) for answer in answers]
 
     assert first.status == 200
     assert first.body["exportStatus"] == "SUCCEEDED"
-    assert all(each == first for each in others)
+    assert all(other == first for other in others)
 
 
 @pytest.mark.parametrize("path", ["", "/events"])
@@ -376,15 +378,15 @@ def test_a_client_that_goes_away_costs_no_more_calls(
     left, kept = emulator.add_export(), emulator.add_export()
     with service.connect(f"/exports/{kept}"):
         with service.connect(f"/exports/{left}{path}"):
-            # Every call asks for all that is watched.
+            # Every call asks for all watched exports.
             eventually(lambda: {left, kept} in looks(emulator))
 
         eventually(lambda: looks(emulator)[-5:] == [{kept}] * 5)
 
     emulator.clear_requests()
-    # Both have gone; a third one is watched alone.
+    # Both clients have gone, and a third one's export is watched alone.
     with service.connect(f"/exports/{emulator.add_export()}"):
-        eventually(lambda: [len(each) for each in looks(emulator)][-5:] == [1] * 5)
+        eventually(lambda: [len(look) for look in looks(emulator)][-5:] == [1] * 5)
         assert left not in set[str]().union(*looks(emulator))
 
 
@@ -400,7 +402,7 @@ def test_it_stops_cleanly_and_ends_the_waits_and_streams_that_are_open(
     ):
         first = next_event(stream)
         answer = thread.submit(service.ask, f"/exports/{waited_for}")
-        eventually(lambda: any(waited_for in each for each in looks(emulator)))
+        eventually(lambda: any(waited_for in look for look in looks(emulator)))
 
         stop(service.process, number)
 

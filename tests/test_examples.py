@@ -61,7 +61,7 @@ def test_watch_exports_prints_every_change_and_a_summary(backend: str) -> None:
     for line in changes:
         _, _, export_id, change = line.split(maxsplit=3)
         by_id.setdefault(export_id, []).append(change)
-    # A machine that is slow may see an export for the first time when it has ended.
+    # On a slow machine an export may have ended before it is first seen.
     ends = [steps[-1] for steps in by_id.values()]
     assert sorted(end.partition("-> ")[2] for end in ends) == [
         "FAILED: The agent stopped sending data.",
@@ -100,7 +100,7 @@ def test_watch_exports_starts_one_export_on_aws(emulator: Emulator) -> None:
 
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("Started an export.\n")
-    assert [each.operation for each in emulator.requests].count("StartExportTask") == 1
+    assert [request.operation for request in emulator.requests].count("StartExportTask") == 1
 
 
 def test_watch_exports_says_in_a_line_why_it_cannot_watch(emulator: Emulator) -> None:
@@ -145,7 +145,7 @@ def watch_on_aws(emulator: Emulator, *export_ids: str) -> subprocess.CompletedPr
 def run_on_aws(
     emulator: Emulator, example: str, *arguments: str
 ) -> subprocess.CompletedProcess[str]:
-    """Run an example as against AWS, with the emulator in the place of AWS."""
+    """Run an example as against AWS, with the emulator in place of AWS."""
     program = str(EXAMPLES / example)
     command = [sys.executable, "-W", "error", program, "--region", "us-west-2", *arguments]
     return subprocess.run(

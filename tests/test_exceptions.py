@@ -1,9 +1,9 @@
 """Errors go from process to process whole: each of the package's, and whatever they hold.
 
-What goes along is the message, the attributes (those that somebody adds, too), the notes, and the
-causes, down to the last: botocore's errors of each kind, modelled ones of a client, those of HTTP
-libraries, errors that do not pickle or do not come back, groups. What cannot be pickled at all
-leaves its place. The same holds for ``copy.copy()`` and ``copy.deepcopy()``.
+That includes the message, the attributes (also those that other code adds), the notes, and all
+causes: botocore's errors of each kind, modelled ones of a client, those of HTTP libraries, errors
+that cannot be pickled or unpickled, groups. Something that cannot be pickled at all is replaced by
+a placeholder. The same holds for ``copy.copy()`` and ``copy.deepcopy()``.
 """
 
 import copy
@@ -30,8 +30,8 @@ INFO = {"exportId": "export-1", "exportStatus": "FAILED"}
 REFUSED: Any = {"Error": {"Code": "OperationNotPermittedException", "Message": "no"}}
 
 ERRORS: dict[str, Exception] = {
-    each.__class__.__name__: each
-    for each in (
+    error.__class__.__name__: error
+    for error in (
         exceptions.ArchiveError("damaged", "a.zip", "b.csv", 3),
         exceptions.CollectionError("no directory"),
         exceptions.CollectionInUseError("in use"),
@@ -77,7 +77,7 @@ def modelled() -> type[ClientError]:
 
 
 class DemandingError(Exception):
-    """Cannot even be allocated without what it does not keep."""
+    """Cannot even be allocated without an argument that it does not keep."""
 
     def __new__(cls, *, reason: str) -> Self:
         return super().__new__(cls, reason)
@@ -103,7 +103,7 @@ CAUSES: dict[str, BaseException] = {
 
 
 def parts(error: BaseException | None) -> Any:
-    """Return all of an error that is to survive."""
+    """Return everything of an error that should survive."""
     if error is None:
         return None
     attributes = {

@@ -1,4 +1,4 @@
-"""The house: which room of the package may use which, read from the imports themselves.
+"""The house: which room of the package may use which other, checked from the imports.
 
 CONTRIBUTING.md has the same map in words.
 """
@@ -32,12 +32,12 @@ MAY_USE: dict[str, set[str]] = {
     | {"emulator", "tables"},
     "airflow": {"aiodiscovery", "exceptions", "_client", "_exports", "_watching", "_listing"},
 }
-#: The longest that a file may be, in lines.
+#: The most lines that a file may have.
 MAX_LINES = 450
 
 
 class Import(NamedTuple):
-    """An import of something of the package: where it stands, and what it takes."""
+    """An import of something of the package: where it is, and what it imports."""
 
     path: Path
     line: int
@@ -45,12 +45,12 @@ class Import(NamedTuple):
     #: The module that is named, below the package; empty for the package itself.
     module: tuple[str, ...]
     names: tuple[str, ...]
-    #: Whether it is there for type checkers only.
+    #: Whether it is only for type checkers.
     typing_only: bool
 
     @property
     def importer(self) -> tuple[str, ...]:
-        """Return the module in which it stands, below the package."""
+        """Return the module that contains it, below the package."""
         parts = self.path.relative_to(PACKAGE).with_suffix("").parts
         return parts[:-1] if parts[-1] == "__init__" else parts
 
@@ -187,7 +187,7 @@ def test_imports_inside_a_room_are_relative() -> None:
 def test_no_modules_need_each_other() -> None:
     graph: dict[tuple[str, ...], set[tuple[str, ...]]] = {}
     for found in IMPORTS:
-        # A room hands out what its modules have; they do not need it for that.
+        # A room exports names of its modules. The modules do not need the room for that.
         if not found.typing_only and found.module != found.importer and found.module:
             graph.setdefault(found.importer, set()).add(found.module)
 

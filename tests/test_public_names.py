@@ -1,4 +1,4 @@
-"""What is public: the names that ``aiodiscovery`` and its public packages hand out."""
+"""The public names of ``aiodiscovery`` and its public packages."""
 
 import importlib
 

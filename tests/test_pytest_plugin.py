@@ -1,4 +1,4 @@
-"""The pytest plugin: what tests of users get from it, in runs of pytest of their own."""
+"""The pytest plugin: what the tests of users get from it, in separate runs of pytest."""
 
 import sys
 from pathlib import Path
@@ -72,7 +72,7 @@ def test_it(discovery_emulator):
 """
 
 
-#: What a careful user's run says. pytest-asyncio warns of its own default.
+#: The options of a careful user's run. pytest-asyncio warns about its own default.
 STRICT = ("--strict-markers", "-W", "error", "-o", "asyncio_default_fixture_loop_scope=function")
 
 

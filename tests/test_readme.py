@@ -1,4 +1,4 @@
-"""README: what it claims can be run again."""
+"""README: its claims can be checked again."""
 
 import re
 from pathlib import Path

@@ -1,16 +1,17 @@
 """What proves that an answer is the service's: pure, no I/O.
 
-Between a client and the service there may be portals, proxies and gateways that answer in its
-place, with status 200 too. The service itself sends a JSON object as ``application/x-amz-json-1.1``
-with an ``x-amzn-RequestId``. An answer counts if it has status 200 and is
+Portals, proxies and gateways between a client and the service may answer in its place, even with
+status 200. The service itself sends a JSON object as ``application/x-amz-json-1.1`` with an
+``x-amzn-RequestId``. An answer counts if it has status 200 and is one of these:
 
-- a JSON object with a result in it: a member, other than ``nextToken``, that the model has for the
-  answer. A list is a list of objects. A test double need not send the service's headers with it.
-- or an object without a result, and nothing in it that the model does not know, with the service's
-  headers: the service may leave out what is empty. Without them ``{}`` is a gateway's.
+- A JSON object with a result: a member, other than ``nextToken``, that the model has for the
+  answer. A list must be a list of objects. The service's headers are not required, so that a test
+  double need not send them.
+- An object without a result, with nothing in it that the model does not know, and with the
+  service's headers: the service may leave out what is empty. Without them ``{}`` is a gateway's.
 
-Nothing that says it is HTML or XML counts. What the service says in an error, it says in a JSON
-object too: of any other error only the status counts, and its text is dropped.
+Nothing that claims to be HTML or XML counts. The service sends its errors as JSON objects too. Of
+any other error only the status counts, and its text is dropped.
 """
 
 import json
@@ -34,15 +35,15 @@ __all__ = [
 
 _CONTENT_TYPE = "application/x-amz-json-1.1"
 _REQUEST_ID = "x-amzn-requestid"
-#: What no JSON is sent as.
+#: Content types that never carry JSON.
 _OTHER_LANGUAGES = ("html", "xml")
-#: What a JSON object stands for.
+#: The types of the model that are JSON objects.
 _OBJECTS = ("map", "structure")
 _TOKEN = "nextToken"  # noqa: S105  # the name of a member
-#: Where an error has its message.
+#: Members of an error that may hold its message.
 _MESSAGES = ("message", "Message")
 
-# What json.loads raises: no UTF-8, no JSON, a number with too many digits, nested too deeply.
+# What json.loads raises: not UTF-8, not JSON, a number with too many digits, nested too deeply.
 _UNREADABLE = (ValueError, RecursionError)
 
 
@@ -50,22 +51,22 @@ def _refuse_constant(name: str) -> None:
     raise ValueError(name)
 
 
-#: NaN and the infinities are no JSON.
+#: NaN and the infinities are not JSON.
 _DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
 
 
 class AnswerError(ResponseParserError):
-    """An answer that is not the service's, or cannot be used; its text holds nothing of it."""
+    """An answer is not the service's, or cannot be used. The text holds nothing of the answer."""
 
 
 class UndecodableAnswerError(AnswerError):
-    """An answer of the service that cannot be decoded: one of the things in it is the reason."""
+    """An answer of the service cannot be decoded, because of one of the things in it."""
 
 
 def prove(
     operation: "OperationModel", status: int, headers: Mapping[str, Any], body: bytes
 ) -> dict[str, Any]:
-    """Return what an answer that is no error says, decoded as JSON.
+    """Return an answer that is not an error, decoded from JSON.
 
     :raises ResponseParserError: if it is not the service's.
     """
@@ -100,16 +101,18 @@ def _decode(operation: "OperationModel", body: bytes) -> dict[str, Any]:
         answer, is_readable = None, True
     except _UNREADABLE:
         answer, is_readable = None, False
-    # Not raised above: the other errors hold the answer.
+    # Not raised above: an error raised there would be chained to one that holds the answer.
     if not is_readable:
-        raise undecodable(operation.name, "a number in it is none, or too long, or it is too deep")
+        raise undecodable(
+            operation.name, "a number in it is invalid or too long, or it is nested too deeply"
+        )
     if type(answer) is not dict:
         raise _not_the_service_s(operation, "it is not a JSON object" if body else "it is empty")
     return answer
 
 
 def _check_list(operation: "OperationModel", name: str, member: Any, value: object) -> None:
-    """Check what should be a list, as botocore does not: it takes ``{}`` for an empty one."""
+    """Check what should be a list. botocore does not: it takes ``{}`` for an empty one."""
     if member.type_name == "list":
         if not isinstance(value, list):
             raise answer_error(operation.name, f"its {name} is not a list")
@@ -118,16 +121,16 @@ def _check_list(operation: "OperationModel", name: str, member: Any, value: obje
 
 
 def _comes_twice(name: str, body: bytes) -> bool:
-    """Say whether an object has a member twice, of which one would be taken and the other lost."""
+    """Say whether an object has a member twice. One would be taken and the other lost."""
     names = json.loads(body, object_pairs_hook=lambda pairs: [name for name, _ in pairs])
     return bool(names.count(name) > 1)
 
 
 def readable_error(body: bytes) -> bytes:
-    """Return the body of an error if botocore can read it; nothing, if it is not the service's.
+    """Return the body of an error if botocore can read it, or nothing if it is not the service's.
 
-    Of an empty body botocore makes an error whose code is the status. A message that is not a text
-    is left out: whoever reads it expects one.
+    For an empty body botocore makes an error whose code is the status. A message that is not a
+    string is left out, because callers expect one.
     """
     try:
         error = json.loads(body.decode())
@@ -142,10 +145,10 @@ def readable_error(body: bytes) -> bytes:
 
 
 def item_id(operation_name: str, item: Mapping[str, Any], key: str) -> str:
-    """Return the id of what an answer describes.
+    """Return the id of an item in an answer.
 
-    :raises ResponseParserError: if it has none. Which one it is cannot be told then, so none can be
-        said to be missing.
+    :raises ResponseParserError: if the item has no id. It cannot be told which one it is, so none
+        can be reported missing.
     """
     found = item.get(key)
     if not isinstance(found, str):
@@ -154,15 +157,15 @@ def item_id(operation_name: str, item: Mapping[str, Any], key: str) -> str:
 
 
 def answer_error(operation_name: str, what: str) -> AnswerError:
-    """Return the error of an answer that cannot be used.
+    """Make the error for an answer that cannot be used.
 
-    :param what: what is wrong with it, with nothing of the answer in it: that may be secret.
+    :param what: what is wrong with it. It must not quote the answer, which may be secret.
     """
     return AnswerError(f"the answer to {operation_name} cannot be used: {what}")
 
 
 def undecodable(operation_name: str, what: str) -> UndecodableAnswerError:
-    """Return the error of an answer of the service of which a part cannot be used."""
+    """Make the error for an answer of the service that cannot be used in part."""
     return UndecodableAnswerError(f"the answer to {operation_name} cannot be used: {what}")
 
 

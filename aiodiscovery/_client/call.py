@@ -1,12 +1,12 @@
 """The one door to the service: every call that this package makes goes through ``call()``.
 
-botocore tells what it does with a call in events, and its handlers may have a say in it: the public
-way into a client, whoever made it. The handlers here prove an answer before it is decoded, and have
-whatever comes out of decoding it, or of fetching credentials, raised as an error of botocore's
-kind. Of the calls that somebody else makes with the same client they take no notice.
+botocore reports the steps of a call as events, and handlers of events can change them. That is the
+public way into any client. The handlers here prove an answer before it is decoded. They also turn
+anything raised by decoding it, or by fetching credentials, into an error of botocore's kind. They
+ignore the calls that other code makes with the same client.
 
-What a ``Stubber`` or a handler of ``before-call`` says in place of the service was never sent over
-a network, and needs no proof.
+An answer that a ``Stubber`` or a handler of ``before-call`` gives in place of the service was never
+sent over a network, and needs no proof.
 """
 
 from collections.abc import Awaitable, Callable
@@ -23,7 +23,7 @@ from .progress import Progress, current_call
 
 __all__ = ["call", "call_of"]
 
-#: What has the handlers below: the ``client.meta.events`` of each client that was used.
+#: The ``client.meta.events`` of each client that was used, with the handlers below.
 _prepared = WeakSet[Any]()
 
 
@@ -31,9 +31,9 @@ async def call(client: Any, operation_name: str, /, **parameters: Any) -> dict[s
     """Call an operation of the service, and return an answer that is proven to be the service's.
 
     :param operation_name: the client's name for it, such as ``describe_export_tasks``.
-    :raises ResponseParserError: if the answer is not the service's, or cannot be decoded. The text
-        holds nothing of it.
-    :raises CredentialRetrievalError: if credentials cannot be fetched, for whatever reason.
+    :raises ResponseParserError: if the answer is not the service's, or cannot be decoded. Its text
+        holds nothing of the answer.
+    :raises CredentialRetrievalError: if credentials cannot be fetched, for any reason.
     :raises BotoCoreError, ClientError: as botocore raises it.
     :raises RuntimeError: if the client is closed, or belongs to another event loop.
     """
@@ -56,9 +56,9 @@ async def call(client: Any, operation_name: str, /, **parameters: Any) -> dict[s
             return answer
         what = "not a dict"
     finally:
-        # Not reset(): a task that is never resumed ends in another context.
+        # Not reset(): a task that is never resumed ends in a different context.
         current_call.set(outer)
-    # Not chained: the other error may hold the answer, which may hold anything.
+    # Not chained: the other error may hold the answer, which may hold secrets.
     api_name = client.meta.method_to_api_mapping.get(operation_name, operation_name)
     raise undecodable(api_name, f"it cannot be decoded ({what})")
 
@@ -69,13 +69,13 @@ def call_of(client: Any, operation_name: str) -> Callable[..., Awaitable[dict[st
 
 
 def _prepare(client: Any) -> None:
-    """Let a client's calls be seen, if they are calls of this package."""
+    """Register the handlers with a client. They act on calls of this package only."""
     guard(client)
     events = client.meta.events
     service = client.meta.service_model
     service_id = service.service_id.hyphenize()
-    # Ours come next to what botocore does itself, so that the exceptions of other handlers stay
-    # theirs. Those with the longest name are called first.
+    # Ours run next to botocore's own, so that exceptions of other handlers pass unchanged. Handlers
+    # with the longest name are called first.
     events.register_last("before-sign", _fetch_credentials)
     events.register_last("before-parse", _prove)
     for operation in service.operation_names:
@@ -110,12 +110,12 @@ def _note_decoded(**_: Any) -> None:
 def _complete(http_response: Any, parsed: Any, model: Any, **_: Any) -> None:
     if current_call.get() is None:
         return
-    # Both aiohttp and httpx say this of their responses. An answer that was made up has none.
+    # The responses of both aiohttp and httpx have this. A made-up answer does not.
     history = getattr(getattr(http_response, "raw", None), "history", None)
     if isinstance(history, (list, tuple)) and history:
         raise answer_error(model.name, "it came from another address, after a redirect")
     if isinstance(parsed, dict) and "Error" not in parsed and model.output_shape is not None:
-        # The service may leave out an empty list, but an answer without it is no use to a caller.
+        # The service may leave out an empty list, but callers need it.
         for name, member in model.output_shape.members.items():
             if member.type_name == "list":
                 parsed.setdefault(name, [])

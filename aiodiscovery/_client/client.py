@@ -39,32 +39,33 @@ async def create_client(
         async with aiodiscovery.create_client(region_name="us-west-2") as client:
             ...
 
-    On asyncio it uses aiobotocore's aiohttp backend, on trio its httpx backend, which also runs on
-    asyncio where ``config`` or the session says so. Leaving the block closes the connections.
+    On asyncio it uses aiobotocore's aiohttp backend, on trio its httpx backend. The httpx backend
+    also runs on asyncio if ``config`` or the session asks for it. Leaving the block closes the
+    connections.
 
-    On both it takes a redirect for an error and sends nothing there, waits for a connection of the
-    pool for as long as it takes, and says so if it is used after it was closed or in another event
-    loop.
+    On both backends the client treats a redirect as an error, and sends nothing to its target. It
+    waits without a limit for a free connection of the pool. It raises an error if it is used after
+    it was closed, or in another event loop.
 
-    Answers are what any aiobotocore client returns, decoded faster, but timestamps are aware
-    datetimes in UTC, where botocore's are in the zone of the machine. A session with a
-    ``response_parser_factory`` of your own, or with parser defaults of your own, keeps to those.
+    Answers are those of any aiobotocore client, decoded faster. The one difference: timestamps are
+    aware datetimes in UTC, not in the time zone of the machine. A session with its own
+    ``response_parser_factory``, or with its own parser defaults, keeps those.
 
     :param session: the aiobotocore session to create the client in; a new one if not given. On
-        trio, a session of your own needs ``AioConfig(http_session_cls=HttpxSession)`` as its
-        default client config if its credentials have to be fetched (SSO, roles, IMDS ...).
-    :param config: a ``Config`` or ``AioConfig``. All that it says is kept, except aiohttp as the
+        trio, your own session needs ``AioConfig(http_session_cls=HttpxSession)`` as its default
+        client config if its credentials have to be fetched (SSO, roles, IMDS ...).
+    :param config: a ``Config`` or ``AioConfig``. All its settings are kept, except aiohttp as the
         backend on trio, where it cannot run.
-    :param kwargs: what else the session's ``create_client`` takes: ``region_name``,
+    :param kwargs: other arguments of the session's ``create_client``: ``region_name``,
         ``endpoint_url``, ``verify``, ``aws_access_key_id`` ...
-    :raises ValueError: on trio, if the session's default client config is a ``Config`` and not an
-        ``AioConfig``.
+    :raises ValueError: on trio, if the session's default client config is a ``Config`` instead of
+        an ``AioConfig``.
     :raises ImportError: on trio, if the extra ``trio`` is not installed.
     """
     if session is None:
         session = get_session()
         if _runs_on_trio():
-            # The session fetches credentials with the backend of its own default.
+            # The session fetches credentials with the backend of its own default config.
             session.set_default_client_config(_httpx_config())
     default = session.get_default_client_config()
     chosen = _merge(default, config).http_session_cls
@@ -79,7 +80,7 @@ async def create_client(
     open_client: Any = with_fast_parser(session).create_client
     async with open_client("discovery", config=config, **kwargs) as client:
         guarding = guard(client)
-        if guarding is None:  # a backend of the caller's own
+        if guarding is None:  # the caller's own backend
             yield client
             return
         guarding.always = True
@@ -93,9 +94,9 @@ async def create_client(
 def check_client(client: Any) -> None:
     """Raise ValueError unless this is an aiobotocore client for the service."""
     if isinstance(client, BaseClient) and not isinstance(client, AioBaseClient):
-        raise ValueError(  # noqa: TRY004  # the wrong client of the right kind
+        raise ValueError(  # noqa: TRY004  # the right kind of object, but the wrong client
             "the client is a blocking one of botocore or boto3; "
-            "aiodiscovery.create_client() gives an asynchronous one"
+            "aiodiscovery.create_client() returns an asynchronous one"
         )
     meta = getattr(client, "meta", None)
     service_name = getattr(getattr(meta, "service_model", None), "service_name", None)
@@ -119,7 +120,7 @@ def _runs_on_trio() -> bool:
 
 
 def _merge(*layers: Config | None) -> Any:
-    """Return an ``AioConfig`` of all the layers; a later one goes before an earlier one."""
+    """Return an ``AioConfig`` of all the layers. A later one takes precedence."""
     merged: Any = AioConfig()
     for layer in layers:
         if layer is not None:
@@ -129,12 +130,12 @@ def _merge(*layers: Config | None) -> Any:
 
 def _httpx_config() -> Config:
     _import_httpx()
-    backend: Any = _RetryableHttpxSession  # aiobotocore's stubs know the aiohttp backend only
+    backend: Any = _RetryableHttpxSession  # aiobotocore's stubs only know the aiohttp backend
     return AioConfig(http_session_cls=backend)
 
 
 def _import_httpx() -> ModuleType:
-    """Import the package that aiobotocore's httpx backend stands on: it prefers httpx2."""
+    """Import the package that aiobotocore's httpx backend uses. It prefers httpx2."""
     for name in ("httpx2", "httpx"):
         try:
             return import_module(name)
@@ -147,11 +148,11 @@ def _import_httpx() -> ModuleType:
 
 
 class _RetryableHttpxSession(HttpxSession):
-    """aiobotocore's httpx backend, with closed connections reported as botocore retries them.
+    """aiobotocore's httpx backend, reporting closed connections so that botocore retries them.
 
     It reports a connection that the server closed as a plain ``HTTPClientError``, which botocore
-    does not retry in its legacy mode, where the aiohttp backend says ``ConnectionClosedError``
-    (seen with 3.10.0). An answer that is no HTTP counts as one: httpx does not tell them apart.
+    does not retry in its legacy mode. The aiohttp backend raises ``ConnectionClosedError`` (seen
+    with 3.10.0). An answer that is not HTTP counts as one too: httpx does not tell them apart.
     """
 
     async def send(self, request: "AWSPreparedRequest") -> "HttpxAWSResponse":

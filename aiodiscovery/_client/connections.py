@@ -1,14 +1,14 @@
-"""The connections of a client, made to do what each backend of aiobotocore does in its own way.
+"""The connections of a client, made to behave the same with each backend of aiobotocore.
 
 aiobotocore's aiohttp backend follows redirects, and sends the session token along. Its httpx
-backend goes on after it was closed, over connections that nobody closes, and gives up waiting for a
-connection of the pool after five seconds, where aiohttp waits. Neither has a public setting for it,
-so this module, and no other, reaches for what aiobotocore keeps private: the HTTP session of a
-client, its ``_get_session()``, and what tells that it is closed. Where a release has other names
-for them, a client goes on as aiobotocore made it; ``call`` refuses an answer that came after a
-redirect in any case. ``tests/client/test_connections.py`` notices.
+backend keeps working after it was closed, over connections that are never closed. It also gives up
+waiting for a connection of the pool after five seconds, while aiohttp waits. There are no public
+settings for these. So this module, and no other, uses what aiobotocore keeps private: the HTTP
+session of a client, its ``_get_session()``, and what tells that it is closed. If a release names
+them differently, a client works as aiobotocore made it, and ``call`` still refuses an answer that
+came after a redirect. ``tests/client/test_connections.py`` notices.
 
-Of a client that the caller made, only the calls of this package change.
+With a client that the caller made, only the calls of this package change.
 """
 
 from collections.abc import Awaitable, Callable
@@ -25,9 +25,9 @@ __all__ = ["Guard", "fetch_credentials", "guard"]
 
 
 def guard(client: Any) -> "Guard | None":
-    """Have a client's connections guarded, once, and return what guards them.
+    """Guard a client's connections, once, and return the guard.
 
-    :return: None if the client has no connections of aiobotocore's.
+    :return: None if the client does not have connections of aiobotocore's.
     """
     http_session = getattr(getattr(client, "_endpoint", None), "http_session", None)
     if not isinstance(http_session, (AIOHTTPSession, HttpxSession)):
@@ -40,10 +40,10 @@ def guard(client: Any) -> "Guard | None":
 
 
 async def fetch_credentials(signer: Any) -> None:
-    """Have the credentials of a client's signer ready, so that their source fails here or nowhere.
+    """Fetch the credentials of a client's signer, so that their source fails here or nowhere.
 
-    :raises CredentialRetrievalError: in place of an exception that botocore does not know: it hands
-        on whatever reading the output of a ``credential_process`` raises, for example.
+    :raises CredentialRetrievalError: in place of an exception that botocore does not know. For
+        example, botocore passes on any error from reading the output of a ``credential_process``.
     """
     credentials = getattr(signer, "_credentials", None)
     if credentials is None:
@@ -52,25 +52,25 @@ async def fetch_credentials(signer: Any) -> None:
         await credentials.get_frozen_credentials()
     except (BotoCoreError, ClientError):
         raise
-    except Exception as error:  # noqa: BLE001  # whatever the source is made of
+    except Exception as error:  # noqa: BLE001  # the source may raise anything
         source = str(getattr(credentials, "method", None))
         failure = CredentialRetrievalError(provider=source, error_msg=type(error).__name__)
     else:
         return
-    # Not chained: what could not be read may be the credentials.
+    # Not chained: the text that could not be read may be the credentials.
     raise failure
 
 
 class Guard:
     """Stands between a client and its HTTP session.
 
-    :param patient: whether to wait for a connection of the pool for as long as it takes.
+    :param patient: whether to wait without a limit for a connection of the pool.
     """
 
     def __init__(self, http_session: Any, *, patient: bool) -> None:
         self._http_session = http_session
         self._patient = patient
-        #: Whether it is for all calls, not only those of this package.
+        #: Whether it applies to all calls, not only to those of this package.
         self.always = False
         #: Whether the client is known to be closed.
         self.closed = False
@@ -80,7 +80,7 @@ class Guard:
         self._get_session = self._take_the_place_of("_get_session", self.get_session)
 
     def _take_the_place_of(self, name: str, stand_in: Any) -> Callable[..., Awaitable[Any]] | None:
-        """Put a method of this class in the place of one of the HTTP session; return the other."""
+        """Replace a method of the HTTP session with one of this class. Return the original."""
         http_session = self._http_session
         own = vars(http_session).get(name)
         if own is None and not hasattr(http_session, name):
@@ -88,15 +88,15 @@ class Guard:
         setattr(http_session, name, stand_in)
         if own is not None:
             return own  # type: ignore[no-any-return]
-        # Looked up each time: a test may patch the class.
+        # Looked up on each call, because a test may patch the class.
         return lambda argument: getattr(type(http_session), name)(http_session, argument)
 
     def _is_on_duty(self) -> bool:
         return self.always or current_call.get() is not None
 
     async def send(self, request: Any) -> Any:
-        """Send a request, if the client is open, and of this event loop."""
-        assert self._send is not None  # noqa: S101  # this is called in place of it
+        """Send a request if the client is open and belongs to this event loop."""
+        assert self._send is not None  # noqa: S101  # this is called in its place
         if self._is_on_duty():
             if self.closed or _is_closed(self._http_session):
                 raise RuntimeError(
@@ -112,8 +112,8 @@ class Guard:
         return await self._send(request)
 
     async def get_session(self, argument: Any) -> Any:
-        """Return what sends requests: one of aiohttp's or httpx's, as it should be."""
-        assert self._get_session is not None  # noqa: S101  # this is called in place of it
+        """Return the session of aiohttp or httpx that sends requests, adjusted."""
+        assert self._get_session is not None  # noqa: S101  # this is called in its place
         session = await self._get_session(argument)
         if not self._is_on_duty():
             return session
@@ -137,14 +137,14 @@ class _Delegate:
 
 
 class _WithoutRedirects(_Delegate):
-    """A session of aiohttp that takes a redirect for the answer that it is."""
+    """An aiohttp session that returns a redirect as the answer."""
 
     def request(self, *args: Any, **kwargs: Any) -> Any:
         return self._session.request(*args, **kwargs | {"allow_redirects": False})
 
 
 class _Patient(_Delegate):
-    """A client of httpx that waits for a connection of its pool."""
+    """An httpx client that waits for a connection of its pool."""
 
     def build_request(self, *args: Any, **kwargs: Any) -> Any:
         given = kwargs.get("timeout", self._session.timeout)

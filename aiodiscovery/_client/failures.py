@@ -1,4 +1,4 @@
-"""Errors of calls: which of them may pass, and what may be said of them."""
+"""Errors of calls: which ones may pass, and what may be said about them."""
 
 from botocore.exceptions import (
     BotoCoreError,
@@ -29,10 +29,10 @@ __all__ = [
     "may_pass",
 ]
 
-#: What a call raises that failed, apart from faults of the program.
+#: What a failed call raises, apart from faults of the program.
 CALL_ERRORS = (BotoCoreError, ClientError, ResponseParserError)
 
-#: Errors of the connection, the credentials' source or the answer that may be gone the next time.
+#: Errors of the connection, the credentials' source or the answer that may be gone next time.
 _PASSING_ERRORS = (
     HTTPClientError,
     BotoConnectionError,
@@ -41,8 +41,8 @@ _PASSING_ERRORS = (
     PaginationError,
     ResponseParserError,
 )
-#: What aiobotocore's catch-all error has for a cause when the program is wrong, such as a client
-#: that was closed or a CA bundle that is not there, and not the network.
+#: Causes of aiobotocore's catch-all error that are faults of the program and not of the network,
+#: such as a closed client or a missing CA bundle.
 _FAULTS = (
     AssertionError,
     AttributeError,
@@ -51,7 +51,7 @@ _FAULTS = (
     RuntimeError,
     TypeError,
 )
-#: What AWS services say, below status 500, when they are asked too often, and when a request
+#: Error codes of AWS services, below status 500, for too many requests, and for requests that
 #: should be tried again for another reason.
 _THROTTLING_CODES = frozenset(
     {
@@ -66,10 +66,10 @@ _THROTTLING_CODES = frozenset(
     }
 )
 _PASSING_CODES = frozenset({"PriorRequestNotComplete", "RequestTimeout", "RequestTimeoutException"})
-#: What AWS services say of a request that was signed too long ago, or in the future.
+#: Error codes for a request that was signed too long ago, or in the future.
 _CLOCK_CODES = frozenset({"RequestExpired", "RequestInTheFuture", "RequestTimeTooSkewed"})
 _CLOCK_TEXTS = ("signature expired", "signature not yet current")
-#: What they say of the caller or the account, whatever the request asks for.
+#: Error codes that are about the caller or the account, whatever the request asks for.
 _ACCOUNT_CODES = frozenset(
     {
         "AccessDenied",
@@ -96,7 +96,7 @@ _ACCOUNT_CODES = frozenset(
         "UnrecognizedClientException",
     }
 )
-#: What botocore asks other services for credentials with, before it asks this one.
+#: The operations by which botocore gets credentials from other services, before it calls this one.
 _CREDENTIALS_OPERATIONS = frozenset(
     {
         "AssumeRole",
@@ -130,7 +130,7 @@ def may_pass(error: Exception) -> bool:
             or _is_from_elsewhere(error)
         )
     if isinstance(error, SSLError):
-        # A certificate that is not trusted stays so; anything else was the connection.
+        # An untrusted certificate stays untrusted. Anything else was the connection.
         return "CERTIFICATE_VERIFY_FAILED" not in str(error)
     if type(error) is HTTPClientError and isinstance(error.kwargs.get("error"), _FAULTS):
         return False
@@ -140,8 +140,8 @@ def may_pass(error: Exception) -> bool:
 def is_of_the_clock(error: Exception) -> bool:
     """Say whether a request was signed with a wrong time.
 
-    It passes by itself if the machine was asleep when it was signed, and stays if its clock is
-    wrong.
+    It passes by itself if the machine was asleep when the request was signed. It stays if the clock
+    of the machine is wrong.
     """
     if not isinstance(error, ClientError):
         return False
@@ -150,12 +150,12 @@ def is_of_the_clock(error: Exception) -> bool:
 
 
 def is_of_credentials(error: Exception) -> bool:
-    """Say whether credentials could not be obtained, for the moment or for good."""
+    """Say whether credentials could not be obtained, for now or for good."""
     return isinstance(error, _CREDENTIALS)
 
 
 def concerns_the_request(error: Exception) -> bool:
-    """Say whether an error may be due to one of the things that a request asks for."""
+    """Say whether the cause may be one of the things that the request asks for."""
     if isinstance(error, ClientError):
         of_all = (
             may_pass(error)
@@ -167,13 +167,13 @@ def concerns_the_request(error: Exception) -> bool:
 
 
 def advise(error: BaseException) -> str:
-    """Say what to do about an error that stays; an empty string if that is not known."""
+    """Say what to do about an error that stays. Empty if that is not known."""
     if isinstance(error, _CREDENTIALS):
         return _CREDENTIALS_ADVICE
     if not isinstance(error, ClientError):
         return ""
     if is_of_the_clock(error):
-        return "see whether the clock of this machine is right"
+        return "check whether the clock of this machine is right"
     if error.operation_name in _CREDENTIALS_OPERATIONS:
         return _CREDENTIALS_ADVICE
     if error_code(error) == "HomeRegionNotSetException":
@@ -192,13 +192,13 @@ def is_throttling(error: Exception) -> bool:
 
 
 def error_code(error: ClientError) -> str:
-    """Return what the service calls an error."""
+    """Return the service's code for an error."""
     return str(error.response.get("Error", {}).get("Code"))
 
 
 def describe_error(error: BaseException) -> str:
     """Say what went wrong."""
-    # Not the message of each: those of signatures and credentials may hold what is secret.
+    # Not the messages of all errors: those about signatures and credentials may hold secrets.
     if isinstance(error, ClientError):
         code = error_code(error)
         if _is_from_elsewhere(error):
@@ -207,9 +207,9 @@ def describe_error(error: BaseException) -> str:
     if isinstance(error, AnswerError):
         return str(error)
     if type(error) is HTTPClientError and not isinstance(error.kwargs.get("error"), OSError):
-        # Its text may be a part of the answer, which is not HTTP.
+        # Its text may quote the answer, for example the HTML of a portal.
         return f"{type(error).__name__}: {type(error.kwargs.get('error')).__name__}"
-    # A RuntimeError says that the client is closed, say.
+    # A RuntimeError may say that the client is closed, for example.
     if isinstance(error, (HTTPClientError, BotoConnectionError)) or type(error) is RuntimeError:
         return f"{type(error).__name__}: {error}"
     return type(error).__name__
@@ -220,6 +220,6 @@ def _status(error: ClientError) -> int:
 
 
 def _is_from_elsewhere(error: ClientError) -> bool:
-    """Say whether a portal or a proxy answered, say: the service's errors have names."""
+    """Say whether a portal or a proxy answered. Errors of the service have names."""
     metadata = error.response.get("ResponseMetadata", {})
     return error_code(error) == str(_status(error)) and not metadata.get("RequestId")

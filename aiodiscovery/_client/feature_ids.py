@@ -1,7 +1,7 @@
 """Calls that carry one of botocore's feature ids in their user agent.
 
-botocore keeps the feature ids of a call in a context variable. The modules that hold it call
-themselves private, but nothing else reaches it: this is the only place that uses them.
+botocore keeps the feature ids of a call in a context variable, in modules that are declared
+private. There is no other way to set them, and this is the only place that does.
 """
 
 from functools import cache
@@ -14,7 +14,7 @@ __all__ = ["FeatureId"]
 
 
 class FeatureId:
-    """A feature id, for one call after the other.
+    """A feature id, for calls one after another.
 
     :param feature_id: a name that botocore knows, such as ``PAGINATOR`` or ``WAITER``.
     """
@@ -27,20 +27,20 @@ class FeatureId:
         self._token: Any = None
 
     def add(self) -> None:
-        """Let the call that follows carry it, and what the caller's context has."""
+        """Add it to the call that follows, besides those of the caller's context."""
         outer: ClientContext | None = get_context()
-        # A new set each time: botocore adds what else it finds out about a call.
+        # A new set each time, because botocore adds to it during a call.
         self._context.features = {*self._ids} if outer is None else outer.features | self._ids
         self._token = set_context(self._context)
 
     def remove(self) -> None:
-        """End what ``add()`` began."""
+        """Undo ``add()``."""
         reset_context(self._token)
 
 
 @cache
 def _short(feature_id: str) -> frozenset[str]:
-    """Return what the user agent says for a feature id."""
+    """Return what the user agent shows for a feature id."""
     context = ClientContext()
     token = set_context(context)
     try:

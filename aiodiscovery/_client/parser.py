@@ -1,11 +1,11 @@
 """Decoding of the service's answers: timestamps in UTC, and little more than ``json.loads``.
 
-What an answer may hold is known from the service's model, so each output shape is compiled, once
-for a client, into a decoder that turns what ``json.loads`` made into what botocore's parser would
-return. It works in place and on all structures of a kind at once: a page of a hundred exports is
-one list of a hundred dicts, and most of what must be looked at is looked at without a loop in
-Python. Whatever is not exactly what the model says goes to botocore's parser, untouched; so do all
-errors. Unlike there, the keys of a dict come in the order in which the service sent them.
+The service's model says what an answer may hold. So each output shape is compiled, once for a
+client, into a decoder. It turns what ``json.loads`` returned into what botocore's parser would
+return. It works in place, and on all structures of a kind at once: a page of a hundred exports is
+one list of a hundred dicts, and most checks need no loop in Python. Any answer that is not exactly
+as the model says goes to botocore's parser, untouched; so do all errors. Unlike botocore's, the
+dicts keep the order in which the service sent their keys.
 """
 
 import json
@@ -25,30 +25,29 @@ if TYPE_CHECKING:
 
 __all__ = ["with_fast_parser"]
 
-# Changes values that json.loads made, all at the same place of an answer, into those that botocore
-# returns. Raises one of _UNEXPECTED if it cannot; they may be half changed then.
+# Turns values from json.loads, all at the same place of an answer, into what botocore returns.
+# Raises one of _UNEXPECTED if it cannot. The values may be half changed then.
 _Decoder = Callable[[list[Any]], None]
 
-# What json.loads, a decoder or datetime raises where an answer is not what the model says:
-# no UTF-8, no JSON, another type, a timestamp out of range.
+# What json.loads, a decoder or datetime raises if an answer is not as the model says: not UTF-8,
+# not JSON, another type, a timestamp out of range.
 _UNEXPECTED = (TypeError, ValueError, OverflowError, OSError)
 
 _COMPONENT = "response_parser_factory"
-# botocore's JSON parser returns values of these types as they are, whatever they are.
+# botocore's JSON parser returns values of these types unchanged and unchecked.
 _PLAIN = frozenset({"string", "boolean", "integer", "long", "float", "double"})
 
 
 def with_fast_parser(session: "AioSession") -> "AioSession":
     """Return a session that creates clients as ``session`` does, but decodes as this module does.
 
-    The two share all that they hold, such as credentials once they are fetched. The one given
-    stays as it is, and so do its clients. If it has a response parser factory of the caller's own,
-    or one with other defaults than aiobotocore's, it is returned itself: the caller decided.
+    The two share all their state, such as credentials once they are fetched. The original session
+    and its clients do not change. If it has a response parser factory of the caller's own, or one
+    with other defaults than aiobotocore's, it is returned as it is: the caller decided.
     """
-    # botocore's place for parsers is a component of the session, which is there for all clients of
-    # the session. For a single client there is no public one. So the client is created in an
-    # object that has the very state of the session, and says only of this component that it is
-    # another one.
+    # botocore looks up the parser factory as a component of the session, for all its clients. There
+    # is no public way to set it for a single client. So the client is created in an object that
+    # shares the state of the session and differs only in this component.
     factory = session.get_component(_COMPONENT)
     if type(factory) is not AioResponseParserFactory or vars(factory) != vars(
         AioResponseParserFactory()
@@ -70,9 +69,9 @@ def _parse_timestamp(value: Any) -> datetime:
     """Do what botocore's ``parse_timestamp`` does, in UTC wherever the machine is.
 
     :param value: seconds since the epoch, as a number or a string, or a date and time as in ISO
-        8601 or RFC 822; one without an offset is in UTC.
-    :return: in UTC, or in its own zone if it is too close to an end of the calendar for that.
-    :raises ValueError, RuntimeError: as botocore does, if it is no timestamp or out of range.
+        8601 or RFC 822. One without an offset is in UTC.
+    :return: in UTC, or in its own zone if it is too close to either end of the calendar for that.
+    :raises ValueError, RuntimeError: as botocore does, if it is not a timestamp or out of range.
     """
     try:
         return datetime.fromtimestamp(float(value), UTC)
@@ -83,7 +82,7 @@ def _parse_timestamp(value: Any) -> datetime:
     try:
         return parsed.astimezone(UTC)
     except OverflowError:
-        return parsed  # UTC has no date for it
+        return parsed  # it is out of range in UTC
 
 
 class _ResponseParserFactory(AioResponseParserFactory):
@@ -100,14 +99,14 @@ class _ResponseParserFactory(AioResponseParserFactory):
 
 
 class _FastParser:
-    """A parser of answers in the protocol ``json``, in front of botocore's."""
+    """A parser of answers in the ``json`` protocol, in front of botocore's."""
 
     def __init__(self, botocores: Any, decoders: "dict[Shape, _Decoder | None]") -> None:
         self._botocores = botocores
         self._decoders = decoders
 
     async def parse(self, response: dict[str, Any], shape: "Shape | None") -> Any:
-        """Parse an answer; what goes in, comes out and is raised is as botocore has it."""
+        """Parse an answer, with the parameters, result and exceptions of botocore's parser."""
         body = response["body"]
         if response["status_code"] == 200 and type(body) is bytes and shape is not None:
             decode = self._decoder(shape)
@@ -121,7 +120,7 @@ class _FastParser:
                 except _UNEXPECTED:
                     pass
                 else:
-                    # Without a shape botocore reads nothing but the metadata.
+                    # Without a shape botocore reads only the metadata.
                     parsed.update(await self._botocores.parse(response, None))
                     return parsed
         return await self._botocores.parse(response, shape)
@@ -145,8 +144,8 @@ class _UnknownShapeError(Exception):
 
 
 def _compile(shape: Any, enclosing: frozenset[str]) -> _Decoder | None:
-    """Return a decoder of values of the shape, or None if they stay as they are."""
-    # Another name on the wire, a place outside of the body ...: the serialization says it.
+    """Return a decoder of values of the shape, or None if they need no decoding."""
+    # The serialization says whether a member has another wire name, a place outside the body, ...
     if shape.serialization or shape.name in enclosing:
         raise _UnknownShapeError
     if shape.type_name in _PLAIN:
@@ -183,12 +182,12 @@ def _compile_structure(shape: Any, enclosing: frozenset[str]) -> _Decoder:
             _drop(structures, names - known)
         from_timestamp = datetime.fromtimestamp
         for name in timestamps:
-            for each in structures:
-                if name in each:
-                    each[name] = from_timestamp(each[name], UTC)
+            for structure in structures:
+                if name in structure:
+                    structure[name] = from_timestamp(structure[name], UTC)
         for name, decode_nested in nested:
             if name in names:
-                decode_nested([each[name] for each in structures if name in each])
+                decode_nested([structure[name] for structure in structures if name in structure])
 
     return decode
 
@@ -200,8 +199,8 @@ def _compile_list(shape: Any, enclosing: frozenset[str]) -> _Decoder:
 
     def decode(lists: list[Any]) -> None:
         _expect_lists(lists)
-        # botocore leaves a null in a list where it is.
-        decode_elements([each for each in chain.from_iterable(lists) if each is not None])
+        # botocore leaves a null in a list unchanged.
+        decode_elements([value for value in chain.from_iterable(lists) if value is not None])
 
     return decode
 
@@ -217,12 +216,12 @@ def _expect_lists(values: list[Any]) -> None:
 
 
 def _drop_nulls(structures: list[Any]) -> None:
-    for each in structures:
-        for name in [name for name, value in each.items() if value is None]:
-            del each[name]
+    for structure in structures:
+        for name in [name for name, value in structure.items() if value is None]:
+            del structure[name]
 
 
 def _drop(structures: list[Any], names: set[str]) -> None:
-    for each in structures:
-        for name in names & each.keys():
-            del each[name]
+    for structure in structures:
+        for name in names & structure.keys():
+            del structure[name]

@@ -1,4 +1,4 @@
-"""Everything: all that a range of agents has, planned, started once, and kept in a ledger."""
+"""Collecting everything that agents have: planned, started once, and kept in a ledger."""
 
 from .collect import check_collection, collect_exports
 from .progress import CollectedWindow, CollectionProgress

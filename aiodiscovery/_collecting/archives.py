@@ -1,4 +1,4 @@
-"""Getting the archive of a window, and finding out what has become of the window."""
+"""Getting the archive of a window, and settling the state of the window."""
 
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -34,22 +34,22 @@ if TYPE_CHECKING:
 
 __all__ = ["Archives"]
 
-#: How many archives are downloaded at the same time.
+#: How many archives are downloaded at once.
 _DOWNLOADS = 4
 
 
 class Archives:
-    """Downloads archives, and settles what their windows have become."""
+    """Downloads archives, and settles the states of their windows."""
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
         self._limiter = anyio.CapacityLimiter(_DOWNLOADS)
 
     async def settle(self, record: Record, info: "ExportInfoTypeDef") -> Record:
-        """Get the archive of an export that SUCCEEDED, and note what it makes of its window.
+        """Get the archive of an export that SUCCEEDED, and note what it means for its window.
 
-        :return: what the ledger has of the window then. It is INTENDED again if the archive is of
-            something else, and RUNNING if this collection cannot have it.
+        :return: what the ledger then has of the window. It is INTENDED again if the archive is of
+            something else, and RUNNING if this collection cannot get it.
         """
         async with self._limiter:
             export_id = info["exportId"]
@@ -68,9 +68,9 @@ class Archives:
             return await self._keep(record, info, results)
 
     async def _download(self, info: "ExportInfoTypeDef", path: Any) -> str | None:
-        """Download an archive, and return why it cannot be downloaded, if so."""
+        """Download an archive. Return the reason if it cannot be downloaded."""
         desk, export_id = self._desk, info["exportId"]
-        # That it is truncated is what the plan is for, and no reason for a warning.
+        # A truncated archive is handled by the plan, and is no reason for a warning.
         source: Any = {**info, "isTruncated": False}
         failures = broken = 0
         while True:
@@ -98,10 +98,10 @@ class Archives:
 
     async def _not_downloaded(self, record: Record, message: str) -> Record:
         desk = self._desk
-        assert record.export_id is not None  # noqa: S101  # it had one to download
+        assert record.export_id is not None  # noqa: S101  # there was one to download
         known = await desk.persist(partial(describe_exports, desk.client, [record.export_id]))
         if not known:
-            # The service does not keep exports for ever.
+            # The service does not keep exports forever.
             return await desk.write(desk.ledger.note_not_started, record)
         record = await desk.ask(desk.ledger.note_message, record, f"not downloaded: {message}")
         desk.book.give_up(record)
@@ -117,7 +117,7 @@ class Archives:
         return await self._desk.write(ledger.note_failed, record, message)
 
     async def _keep(self, record: Record, info: "ExportInfoTypeDef", results: Results) -> Record:
-        """Note what an archive makes of its window, and give the archive its name if it is kept."""
+        """Note what an archive means for its window, and name the archive if it is kept."""
         desk, export_id = self._desk, info["exportId"]
         path = incoming_file(desk.directory, export_id)
         truncated = results.truncated or bool(info.get("isTruncated"))
@@ -138,7 +138,7 @@ class Archives:
         record = await desk.ask(
             desk.ledger.settle, record, verdict, actual=results.actual, file=file, message=message
         )
-        # Killed from here on, the next collection gives it its name.
+        # If we are killed from here on, the next collection names the archive.
         if file is not None:
             await run_sync(place, desk.directory, export_id, file)
         else:
@@ -149,6 +149,6 @@ class Archives:
 
 
 def _requested(info: "Mapping[str, Any]", record: Record) -> float:
-    """Return when an export was asked for."""
+    """Return when an export was requested."""
     time = info.get("exportRequestTime")
     return time.timestamp() if time is not None else record.requested or 0.0

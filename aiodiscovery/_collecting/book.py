@@ -9,12 +9,12 @@ from .records import Agent, Record
 
 __all__ = ["Book", "Start", "Totals"]
 
-#: How old a summary is before another one is taken, in seconds.
+#: How old a summary may be before another one is taken, in seconds.
 SUMMARY_AGE = 24 * 3600.0
 
 
 class Start(NamedTuple):
-    """What is to be started: a new window, or one that was planned before."""
+    """A window to start: a new one, or one that was planned before."""
 
     kind: Kind
     agent_id: str | None
@@ -24,20 +24,20 @@ class Start(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """How far a collection is, in agents and in seconds of their data."""
+    """How far a collection has got, in agents and in seconds of their data."""
 
     agents: int
     agents_done: int
     seconds: int
     seconds_covered: int
-    #: What cannot be had.
+    #: What cannot be obtained.
     seconds_missing: int
 
 
 class Book:
     """The windows of all agents, as the ledger has them.
 
-    :param summaries: which kinds of summaries are taken.
+    :param summaries: the kinds of summaries that are taken.
     """
 
     def __init__(
@@ -49,17 +49,17 @@ class Book:
             if agent.is_wanted and not agent.is_connector and agent.target is not None
         }
         self._summaries = summaries
-        #: The kinds of which this collection has asked for one.
+        #: The kinds that this collection has already asked for.
         self._asked_for: set[Kind] = set()
         self._records: dict[int, Record] = {}
         self._of_agent: dict[str | None, dict[int, Record]] = {}
-        #: The ranges that any window has or had, by which an export is told from others.
+        #: The ranges that any window has or had. They tell one export from another.
         self._taken: set[Range] = set()
-        #: The windows whose exports have ended, and whose archives are on their way.
+        #: The windows whose exports have ended, and whose archives are being downloaded.
         self._coming: set[int] = set()
-        #: The windows that this collection cannot get, for now.
+        #: The windows that this collection cannot get for now.
         self._given_up: set[int] = set()
-        #: Before when a window or an agent is not to be started.
+        #: The time before which a window or an agent must not be started.
         self._not_before: dict[int | str | None, float] = {}
         self._counted: dict[str, tuple[int, int, bool]] = {}
         for record in records:
@@ -67,7 +67,7 @@ class Book:
         self._asked_for.clear()
 
     def put(self, record: Record) -> None:
-        """Take in what the ledger has of a window now."""
+        """Take in what the ledger now has of a window."""
         if record.agent_id is None and record.id not in self._records:
             self._asked_for.add(record.kind)
         self._records[record.id] = record
@@ -82,24 +82,24 @@ class Book:
         return iter(tuple(self._records.values()))
 
     def note_coming(self, record: Record) -> None:
-        """Note that the export of a window has ended: it takes no place any more."""
+        """Note that the export of a window has ended, so that it no longer takes up a place."""
         self._coming.add(record.id)
 
     def give_up(self, record: Record) -> None:
-        """Note that this collection does not get the archive of a window."""
+        """Note that this collection will not get the archive of a window."""
         self._given_up.add(record.id)
         self._coming.discard(record.id)
         if record.agent_id is not None:
             self._counted.pop(record.agent_id, None)
 
     def postpone(self, key: int | str | None, until: float) -> None:
-        """Keep a window, by its number, or an agent from being started before a time."""
+        """Do not start a window (by its number) or an agent before a time."""
         self._not_before[key] = until
 
     # What runs
 
     def running(self) -> list[Record]:
-        """Return the windows that take a place, because their exports run or may run."""
+        """Return the windows that take up a place, because their exports run or may run."""
         return [
             record
             for record in self._records.values()
@@ -109,7 +109,7 @@ class Book:
         ]
 
     def is_finished(self) -> bool:
-        """Say whether nothing runs, nothing is on its way and nothing is to be started."""
+        """Say whether nothing runs, nothing is being downloaded and nothing is to be started."""
         unsettled = any(
             record.state in UNSETTLED
             and record.id not in self._given_up
@@ -119,7 +119,7 @@ class Book:
         return not unsettled and next(self._open_agents(), None) is None
 
     def totals(self) -> Totals:
-        """Count what there is of all that is wanted."""
+        """Count what there is of everything that is wanted."""
         counted = [self._count(agent) for agent in self._agents.values()]
         return Totals(
             agents=len(counted),
@@ -132,10 +132,10 @@ class Book:
         )
 
     def _count(self, agent: Agent) -> tuple[int, int, bool]:
-        """Return what is covered and what is given up of an agent, and whether that is all."""
+        """Return what is covered and given up of an agent, and whether nothing else is open."""
         counted = self._counted.get(agent.agent_id)
         if counted is None:
-            assert agent.target is not None  # noqa: S101  # the others are left out
+            assert agent.target is not None  # noqa: S101  # others are left out
             records = self._of_agent.get(agent.agent_id, {}).values()
             covered = covered_ranges(agent.target, [record.window for record in records])
             left = subtract(agent.target, covered)
@@ -159,14 +159,14 @@ class Book:
     # What comes next
 
     def next_start(self, now: float, wall_clock: float) -> Start | None:
-        """Return what is to be started now; None if nothing is.
+        """Return what to start now, or None.
 
-        A window that is to be tried again comes first. Then comes the agent that has the fewest
-        windows under way, one that was begun before one that was not: so the windows of an agent
-        follow each other, unless there are fewer agents than places. The summary comes last.
+        A window that is to be tried again comes first. Next comes the agent with the fewest windows
+        under way, and one that was begun before one that was not. So the windows of an agent follow
+        each other, unless there are fewer agents than places. The summary comes last.
 
         :param now: the time that :meth:`postpone` counts in.
-        :param wall_clock: the time in seconds since the epoch, which the age of a summary is by.
+        :param wall_clock: the time in seconds since the epoch, for the age of a summary.
         """
         for record in self._records.values():
             if (
@@ -186,7 +186,7 @@ class Book:
             assert found is not None  # noqa: S101  # it has more to ask for
             return Start(Kind.AGENT, agent.agent_id, found)
         if any(record.state in UNSETTLED for record in self._of_agent.get(None, {}).values()):
-            # One at a time: what the service says of them does not tell the kinds apart.
+            # One at a time, because the service's descriptions do not tell the kinds apart.
             return None
         for kind in self._summaries:
             if self._needs(kind, wall_clock):
@@ -194,7 +194,7 @@ class Book:
         return None
 
     def next_time(self, now: float) -> float | None:
-        """Return when what was postponed may be started; None if nothing was."""
+        """Return when the postponed windows may be started; None if there are none."""
         return min((time for time in self._not_before.values() if time > now), default=None)
 
     def _may_be_started(self, record: Record) -> bool:
@@ -204,7 +204,7 @@ class Book:
         return agent is not None and not agent.is_gone
 
     def _open_agents(self) -> Iterator[Agent]:
-        """Go through the agents that have more to ask for."""
+        """Iterate over the agents that have more to ask for."""
         return (
             agent
             for agent in self._agents.values()
@@ -217,7 +217,7 @@ class Book:
         return under_way, not records
 
     def _next_range(self, agent: Agent) -> Range | None:
-        assert agent.target is not None  # noqa: S101  # the others are left out
+        assert agent.target is not None  # noqa: S101  # others are left out
         windows = [record.window for record in self._of_agent.get(agent.agent_id, {}).values()]
         return next_range(
             agent.target,
@@ -227,7 +227,7 @@ class Book:
         )
 
     def targets(self) -> dict[str, int]:
-        """Return up to where the data of agents is wanted, by their ids."""
+        """Return up to which time the data of agents is wanted, by agent id."""
         return {
             agent.agent_id: agent.target.end
             for agent in self._agents.values()
@@ -237,8 +237,8 @@ class Book:
     def _needs(self, kind: Kind, wall_clock: float) -> bool:
         """Say whether a summary of a kind is to be taken.
 
-        That is so if something was collected that was not wanted yet when the latest one was asked
-        for, or that is older than a day. A collection takes one at most.
+        It is if something was collected that was not wanted yet when the latest one was requested,
+        or if the latest one is older than a day. A collection takes at most one.
         """
         if kind in self._asked_for:
             return False

@@ -1,4 +1,4 @@
-"""Collecting everything: which agents there are, and what is to be collected of each."""
+"""Collecting everything: which agents there are, and what to collect of each."""
 
 import math
 import os
@@ -55,56 +55,57 @@ async def collect_exports(
     http_client: "httpx2.AsyncClient | None" = None,
     progress: Callable[[CollectionProgress], object] | None = None,
 ) -> CollectionReport:
-    """Collect the data of agents, all of it, into a directory, and say what there is.
+    """Collect all data of agents into a directory, and return what is there and what is missing.
 
-    Each agent is exported from when it registered to when it was last heard of, in windows of at
-    most 72 hours. A window goes on where the archive before it ended; one that the service
-    truncates is asked for again from there, or in halves, down to an hour. What it takes is in the
-    ledger ``collection.sqlite`` in the directory before it is done. So a collection that ended in
-    any way, killed or without power too, is gone on with by the next one, and a collection of what
-    is complete gets what is new since then. No window is started twice, unless its export FAILED:
-    that is tried three times in all.
+    Each agent is exported from the time it registered to the time it was last heard of, in windows
+    of at most 72 hours. A window begins where the archive before it ended. A window that the
+    service truncates is requested again from where its archive ended, or in halves, down to an
+    hour. Each step is written to the ledger ``collection.sqlite`` in the directory before it is
+    taken. So the next collection continues after any end, even if the process was killed or power
+    was lost. If the data is complete, the next collection gets what is new. No window is started
+    twice, unless its export FAILED; then it is tried three times in all.
 
-    Archives are in ``agents/<agentId>/<start>_<end>.zip``, named by what they really cover, and
-    ``summary/<time>.zip`` and ``recommendations/<time>.zip``.
+    Archives are named by what they really cover: ``agents/<agentId>/<start>_<end>.zip``. The others
+    are ``summary/<time>.zip`` and ``recommendations/<time>.zip``.
 
     :param client: an aiobotocore client for ``discovery``.
-    :param directory: where the archives go; it is made if it is not there.
+    :param directory: where the archives go. It is created if it does not exist.
     :param agent_ids: the agents to collect; None: all of them. Connectors have no data of their
         own.
     :param start_time: the start of the range to collect, as an aware datetime or an ISO 8601
         string with an offset or ``Z``; None: from when each agent registered.
-    :param end_time: the end of it, in the same form; None: up to when each agent was last heard of.
+    :param end_time: the end of the range, in the same form; None: up to when each agent was last
+        heard of.
     :param summary: whether to take a summary of all servers, if something new was collected or the
         last one is older than a day.
-    :param recommendations: whether to take recommendations of EC2 instances too, when a summary
-        is taken or would be.
-    :param max_running: how many exports may run at once. The service allows five, those of others
-        included; past that, this waits.
-    :param timeout: for how many seconds to go on at most; None: until there is nothing left to do.
-    :param min_delay: the shortest time between two looks at an export, and before something is
-        tried again, in seconds.
-    :param max_delay: the longest, in seconds.
-    :param not_found_timeout: for how many seconds the service may not know an export whose start
-        was not answered before it counts as not started.
+    :param recommendations: whether to take recommendations of EC2 instances too, under the same
+        conditions.
+    :param max_running: how many exports may run at once. The service allows five, including those
+        of others. At the service's limit, the collection waits.
+    :param timeout: how many seconds to continue at most; None: until nothing is left to do.
+    :param min_delay: the shortest time between two polls of an export, and before another try, in
+        seconds.
+    :param max_delay: the longest such time, in seconds.
+    :param not_found_timeout: if a start was not answered, how many seconds the service may not know
+        its export before it counts as not started.
     :param http_client: as for ``download_export``.
-    :param progress: called, in the event loop, with what has changed. What it raises ends the
+    :param progress: called in the event loop with each change. An exception that it raises ends the
         collection.
-    :return: what is there and what is missing, with the reasons. ``is_complete`` says whether all
-        is there.
-    :raises CollectionTimeoutError: if the timeout is over, with the report.
+    :return: what is there and what is missing, with the reasons. ``is_complete`` says whether
+        everything is there.
+    :raises CollectionTimeoutError: if the timeout is over. It has the report.
     :raises CollectionInUseError: if another collection is at work in the directory.
-    :raises CollectionError: if the directory holds something else than a collection.
+    :raises CollectionError: if the directory holds something other than a collection.
     :raises PollingError: if the service cannot be asked for exports, and asking again would not
         help.
-    :raises botocore.exceptions.BotoCoreError: if it cannot be asked for something else, as botocore
-        raises it, as is ``ClientError``.
-    :raises OSError: if the directory cannot be written.
-    :raises ValueError: if an argument is out of its range.
+    :raises botocore.exceptions.BotoCoreError: if the service cannot be asked for something else, as
+        botocore raises it; the same goes for ``ClientError``.
+    :raises OSError: if the directory cannot be written to.
+    :raises ValueError: if an argument is out of range.
     :raises ImportError: if the extra ``download`` is not installed.
 
-    If this is cancelled, the exports that were started go on, and the next collection goes on with
-    them.
+    If this is cancelled, the exports that were started keep running, and the next collection
+    continues with them.
     """
     check_client(client)
     wanted = None if agent_ids is None else check_ids(agent_ids, "agent")
@@ -151,7 +152,7 @@ async def collect_exports(
                 client,
                 min_delay=min_delay,
                 max_delay=max_delay,
-                # What is quick by its delays is not to be held up.
+                # If the delays are short, the rate must not hold calls up.
                 max_rate=max(1.0, 10 / min_delay),
                 not_found_timeout=not_found_timeout,
             ) as watcher:
@@ -173,10 +174,10 @@ async def collect_exports(
 
 
 async def check_collection(directory: str | os.PathLike[str]) -> CollectionReport:
-    """Say what has been collected into a directory and what is missing, without any call.
+    """Report what was collected into a directory and what is missing, without any call.
 
-    Each file is read, to say whether it is still what was downloaded. A collection may be at work
-    meanwhile.
+    Each file is read in full, to see whether it is still what was downloaded. A collection may be
+    at work meanwhile.
 
     :param directory: the directory of :func:`collect_exports`.
     :raises CollectionError: if nothing has been collected into it.
@@ -208,7 +209,7 @@ def _report(ledger: Ledger, *, thoroughly: bool) -> CollectionReport:
 
 
 def _put_right(ledger: Ledger) -> list[Record]:
-    """Bring the directory and the ledger together again, as far as that is possible."""
+    """Make the directory and the ledger agree again, as far as possible."""
     records = ledger.records()
     put_in_order(ledger.path, records)
     return [_fetch_again_if_changed(ledger, record) for record in records]
@@ -252,8 +253,8 @@ def _agents(
             before,
             host_name=info.get("hostName") or before.host_name,
             is_connector="connector" in str(info.get("agentType", "")).lower(),
-            first=min((each for each in (first, before.first) if each is not None), default=None),
-            last=max((each for each in (last, before.last) if each is not None), default=None),
+            first=min((time for time in (first, before.first) if time is not None), default=None),
+            last=max((time for time in (last, before.last) if time is not None), default=None),
             is_gone=False,
         )
     return [
@@ -272,7 +273,7 @@ def _with_target(agent: Agent, start_time: int | None, end_time: int | None) -> 
     first = agent.first if agent.first is not None else start_time
     if first is None or (agent.is_gone and agent.last is None):
         return replace(agent, target=None)
-    # Where it was never heard of, it may have data up to now.
+    # An agent that was never heard of may have data up to now.
     last = agent.last if agent.last is not None else int(time.time())
     return replace(
         agent,

@@ -1,4 +1,4 @@
-"""The collection: starting exports as the service lets us, and following each to its end."""
+"""The collection: starting exports as the service allows, and following each to its end."""
 
 import math
 import time
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["Collector"]
 
 _RECOMMENDATIONS: "ExportPreferencesTypeDef" = {"ec2RecommendationsPreferences": {"enabled": True}}
-#: What the service says where asking for this window again would change nothing.
+#: Error codes that mean that asking for this window again would change nothing.
 _WRONG_WINDOW = frozenset(
     {
         "InvalidParameterException",
@@ -44,9 +44,9 @@ _WRONG_WINDOW = frozenset(
 
 
 class Collector:
-    """Collects what the book lacks.
+    """Collects what the book says is missing.
 
-    :param max_running: how many exports of ours may run at once.
+    :param max_running: how many of our exports may run at once.
     """
 
     def __init__(
@@ -63,23 +63,23 @@ class Collector:
         self._lost = LostStarts(desk, self._go_on)
         self._tasks: TaskGroup | None = None
         self._error: Exception | None = None
-        #: How many starts are under way.
+        #: How many starts are being sent.
         self._sending = 0
-        #: How many starts in a row the service has refused, and until when none is sent for it.
+        #: How many starts in a row the service has refused, and until when no others are sent.
         self._refusals = 0
         self._refused_at = -math.inf
         self._paused_until = -math.inf
-        #: Whether others take some of the places: then starts are tried one at a time, and one of
-        #: ours that ends is a reason to try.
+        #: Whether others take up some of the places. Then starts are tried one at a time, and the
+        #: end of one of our exports is a reason to try.
         self._is_limited = False
-        #: How often in a row the service has refused an agent.
+        #: How many times in a row the service has refused an agent.
         self._refusals_of: dict[str | None, int] = {}
 
     async def run(self) -> None:
-        """Go on with what there is, and start what is missing, until nothing is left to do.
+        """Continue with what is under way, and start what is missing, until nothing is left to do.
 
         :raises botocore.exceptions.BotoCoreError: if the service cannot be asked, and asking again
-            would not help, as is ``ClientError``.
+            would not help; the same goes for ``ClientError``.
         """
         async with anyio.create_task_group() as tasks:
             self._tasks = tasks
@@ -95,16 +95,16 @@ class Collector:
         self._tasks.start_soon(self._guard, task, *arguments)
 
     async def _guard(self, task: Callable[..., Awaitable[None]], *arguments: Any) -> None:
-        """Run a task; the first error of one ends all of them."""
+        """Run a task. The first error of any task ends them all."""
         try:
             await task(*arguments)
-        except Exception as error:  # noqa: BLE001  # raised by run(), where no group wraps it
+        except Exception as error:  # noqa: BLE001  # raised by run(), so that no group wraps it
             self._error = self._error or error
             assert self._tasks is not None  # noqa: S101  # it runs
             self._tasks.cancel_scope.cancel()
 
     def _go_on(self, record: Record) -> None:
-        """Do what a window needs next, unless that is to be started."""
+        """Do what a window needs next, except starting it."""
         if record.state is State.INTENDED:
             self._lost.add(record)
         elif record.state is State.RUNNING:
@@ -135,11 +135,11 @@ class Collector:
         self._tasks.cancel_scope.cancel()
 
     async def _start(self, start: Start) -> None:
-        """Write down that a start is about to be sent, and send it in a task of its own."""
+        """Write down that a start is about to be sent, and send it in its own task."""
         desk = self._desk
         known: set[str] = set()
         if start.agent_id is None:
-            # A summary has no range to be told by: it is one that is not there yet.
+            # A summary has no range to recognise it by: it is one that is not there yet.
             known = set(await desk.persist(self._lost.summaries))
         record = await desk.write(
             desk.ledger.intend,
@@ -186,7 +186,7 @@ class Collector:
         self._go_on(record)
 
     async def _refused(self, record: Record, error: ClientError, sent_at: float) -> Record:
-        """Note that the service has not started an export, and when to try again."""
+        """Note that the service has refused to start an export, and when to try again."""
         desk, ledger = self._desk, self._desk.ledger
         message = error.response.get("Error", {}).get("Message", "") or error_code(error)
         if error_code(error) in _WRONG_WINDOW:
@@ -204,22 +204,22 @@ class Collector:
         if isinstance(error, ExportLimitReachedError):
             self._is_limited = True
         else:
-            # Another agent's turn, in case the refusal is meant for this one.
+            # The refusal may be meant for this agent, so another one comes next.
             refusals = self._refusals_of.get(record.agent_id, 0) + 1
             self._refusals_of[record.agent_id] = refusals
             until = now + desk.delay(refusals)
             desk.book.postpone(record.agent_id, until)
             desk.book.postpone(record.id, until)
-        desk.tell(message=f"the service starts nothing now: {message}")
+        desk.tell(message=f"the service does not start exports now: {message}")
         return await desk.write(ledger.note_not_started, record)
 
     def _pause(self, sent_at: float) -> float:
-        """Send no starts for a while, because one was refused that was sent at a time.
+        """Send no starts for a while, because one that was sent at a given time was refused.
 
-        :return: the time.
+        :return: the current time.
         """
         now = anyio.current_time()
-        # Those that were under way at the same time were refused for the same reason.
+        # Starts that were being sent at the same time were refused for the same reason.
         if sent_at >= self._refused_at:
             self._refusals += 1
         self._refused_at = now
@@ -229,7 +229,7 @@ class Collector:
     async def _take_present(
         self, record: Record, error: ExportAlreadyPresentError, sent_at: float
     ) -> Record:
-        """Go on with an export that was there already, if it is what was asked for."""
+        """Continue with an export that was already there, if it is what was asked for."""
         desk, ledger = self._desk, self._desk.ledger
         export_id = error.export_id
         known = await desk.ask(ledger.known_exports)
@@ -251,10 +251,10 @@ class Collector:
                 return await desk.write(
                     ledger.note_started, record, export_id, is_adopted=True, window=present
                 )
-        # It is of a range that would come twice, so ours is asked for with another end.
+        # Data of its range would come twice, so ours is requested with a different end.
         self._pause(sent_at)
         message = error.response.get("Error", {}).get("Message", "")
-        desk.tell(message=f"the service starts nothing now: {message}")
+        desk.tell(message=f"the service does not start exports now: {message}")
         return await desk.write(ledger.drop, record, message)
 
     # Following
@@ -279,7 +279,7 @@ class Collector:
             self._one_has_ended()
             record = await self._archives.settle(record, info)
             if record.state is State.RUNNING:
-                return  # it cannot be downloaded, which the next collection tries again
+                return  # it cannot be downloaded; the next collection tries again
         self._go_on(record)
 
     def _one_has_ended(self) -> None:
@@ -289,6 +289,6 @@ class Collector:
 
 
 def _is_refusal(error: ClientError) -> bool:
-    """Say whether the service itself has answered that it starts nothing."""
+    """Say whether the service itself has answered that it does not start the export."""
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     return 400 <= status < 500 and not error_code(error).isdigit()

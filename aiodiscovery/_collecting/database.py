@@ -1,4 +1,4 @@
-"""The file of the ledger: its tables, what tells that it is one, and its lock."""
+"""The database file of the ledger: its tables, its format check, and its lock."""
 
 import sqlite3
 from pathlib import Path
@@ -7,12 +7,12 @@ from ..exceptions import CollectionError, CollectionInUseError
 
 __all__ = ["LEDGER", "LOCK", "as_collection_error", "check", "connect", "lock", "make_or_check"]
 
-#: The names of the ledger and of what is locked while a collection is at work. Nothing else is kept
-#: in the latter, so that the former can be read meanwhile.
+#: The names of the ledger and of the file that is locked while a collection is at work. The latter
+#: holds nothing else, so that the ledger can be read meanwhile.
 LEDGER, LOCK = "collection.sqlite", "collection.lock"
-#: Tells that a file is a ledger, and how its tables are made.
+#: Identifies a file as a ledger, and the version of its tables.
 _APPLICATION_ID, _VERSION = 0x41444C47, 1
-#: For how many seconds a reader or the writer waits for the other one.
+#: How many seconds a reader or the writer waits for the other.
 _BUSY_TIMEOUT = 30.0
 
 _TABLES = """
@@ -34,7 +34,7 @@ CREATE TABLE window (
     sha256 TEXT, message TEXT, requested REAL, targets TEXT
 );
 CREATE INDEX window_state ON window (state);
--- Each time that a start was about to be sent, and what came of it.
+-- A row for every start that was about to be sent, and its outcome.
 CREATE TABLE attempt (
     id INTEGER PRIMARY KEY AUTOINCREMENT, window_id INTEGER NOT NULL REFERENCES window,
     intended REAL NOT NULL, outcome TEXT, export_id TEXT, message TEXT, known TEXT
@@ -45,7 +45,7 @@ CREATE INDEX attempt_export ON attempt (export_id);
 
 
 def connect(path: Path) -> sqlite3.Connection:
-    """Open a database, whose rows go by the names of their columns."""
+    """Open a database whose rows can be read by column name."""
     try:
         connection = sqlite3.connect(
             path, timeout=_BUSY_TIMEOUT, isolation_level=None, check_same_thread=False
@@ -57,9 +57,9 @@ def connect(path: Path) -> sqlite3.Connection:
 
 
 def lock(directory: Path) -> sqlite3.Connection:
-    """Take the lock of a directory, which the operating system gives back however we end.
+    """Take the lock of a directory. The operating system releases it, however the process ends.
 
-    sqlite3 locks files on every system that it runs on. This one stays empty.
+    sqlite3 locks files on every system that it runs on. The locked database stays empty.
 
     :raises CollectionInUseError: if another collection has it.
     """
@@ -79,7 +79,7 @@ def lock(directory: Path) -> sqlite3.Connection:
 
 
 def _worker(directory: Path) -> str:
-    """Say which process is at work in a directory, if that is known."""
+    """Say which process is at work in a directory, if it is known."""
     if not (directory / LEDGER).is_file():
         return ""
     connection = connect(directory / LEDGER)
@@ -95,7 +95,7 @@ def _worker(directory: Path) -> str:
 
 
 def make_or_check(connection: sqlite3.Connection, directory: Path) -> None:
-    """Make the tables where there are none yet, or see to it that they are a ledger's."""
+    """Create the tables if there are none, or check that they are a ledger's."""
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     (tables,) = connection.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()
     if (application, tables) == (0, 0):
@@ -107,7 +107,7 @@ def make_or_check(connection: sqlite3.Connection, directory: Path) -> None:
 
 
 def check(connection: sqlite3.Connection, directory: Path) -> None:
-    """See to it that a database is a ledger that this release can read.
+    """Check that a database is a ledger that this release can read.
 
     :raises CollectionError: if it is not.
     """

@@ -1,4 +1,4 @@
-"""What the tasks of a collection share: the ledger, what is known of it, and who is told."""
+"""What the tasks of a collection share: the ledger, the book, and the progress callback."""
 
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -22,14 +22,14 @@ __all__ = ["Desk"]
 
 T = TypeVar("T")
 
-#: How often at most the bytes of downloads are told, in seconds.
+#: The shortest time between two reports on the bytes of downloads, in seconds.
 _INTERVAL = 0.1
 
 
 class Desk:
     """What the tasks of a collection share.
 
-    :param progress: called with what has changed.
+    :param progress: called with each change.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class Desk:
         self._progress = progress
         self.book = Book({}, (), ())
         self._wake = anyio.Event()
-        # The ledger's connection is used by one thread at a time.
+        # The ledger's connection is used by only one thread at a time.
         self._limiter = anyio.CapacityLimiter(1)
         self._bytes: dict[str, int] = {}
         self._told_bytes = -_INTERVAL
@@ -65,7 +65,7 @@ class Desk:
         return self.ledger.path
 
     def begin(self, book: Book) -> None:
-        """Take the book that the collection goes by."""
+        """Take the book that the collection follows."""
         self.book = book
         self._covered_before = book.totals().seconds_covered
         self._began = anyio.current_time()
@@ -73,7 +73,7 @@ class Desk:
     # The ledger
 
     async def write(self, call: Callable[..., Record], *args: Any, **kwargs: Any) -> Record:
-        """Have the ledger note something, and the book and everybody else know of it."""
+        """Have the ledger note something, and update the book and the tasks."""
         record = await self.ask(call, *args, **kwargs)
         self.book.put(record)
         self.tell(record)
@@ -86,7 +86,7 @@ class Desk:
     # Waiting
 
     def wake(self) -> None:
-        """Have what is to be started decided anew."""
+        """Have what is to be started decided again."""
         self._wake.set()
 
     async def sleep_until(self, time: float | None) -> None:
@@ -95,21 +95,22 @@ class Desk:
             await self._wake.wait()
 
     def stay_awake(self) -> None:
-        """Count what changes from now on for the next :meth:`sleep_until`."""
+        """Let changes from now on count for the next :meth:`sleep_until`."""
         self._wake = anyio.Event()
 
     def delay(self, times: int) -> float:
-        """Return for how many seconds to wait after something failed so many times in a row."""
-        # Not 2 ** times, which is too large for a float in the end.
+        """Return how many seconds to wait after a number of failures in a row."""
+        # Not 2 ** times, which can be too large for a float.
         delay = self.min_delay
         while times > 1 and delay < self.max_delay:
             delay, times = 2 * delay, times - 1
         return min(delay, self.max_delay)
 
     async def persist(self, call: Callable[[], Awaitable[T]]) -> T:
-        """Make a call of the service, again and again where that may help.
+        """Make a call of the service, again and again while that may help.
 
-        :raises botocore.exceptions.BotoCoreError: if it would not, as is ``ClientError``.
+        :raises botocore.exceptions.BotoCoreError: if it would not help; the same goes for
+            ``ClientError``.
         """
         failures = 0
         while True:
@@ -125,7 +126,7 @@ class Desk:
     # Telling
 
     def tell(self, record: Record | None = None, message: str | None = None) -> None:
-        """Tell that a window has changed, or what a person should know."""
+        """Report that a window has changed, or a message for a person."""
         if record is not None:
             self.wake()
         if self._progress is None:
@@ -151,7 +152,7 @@ class Desk:
         )
 
     def tell_bytes(self, export_id: str, done: int, total: int | None) -> None:
-        """Tell how many bytes of an archive there are, not too often."""
+        """Report how many bytes of an archive there are, not too often."""
         self._bytes[export_id] = done
         now = anyio.current_time()
         if now - self._told_bytes >= _INTERVAL or done == total:

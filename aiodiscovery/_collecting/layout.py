@@ -1,4 +1,4 @@
-"""Where archives lie in the directory, and how they get there."""
+"""Where archives are in the directory, and how they get there."""
 
 import hashlib
 import os
@@ -27,49 +27,49 @@ __all__ = [
     "summary_file",
 ]
 
-#: Where archives are until it is known what they hold.
+#: Where archives are until their contents are known.
 _INCOMING = "incoming"
 _CHUNK = 1 << 20
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def agent_file(agent_id: str, actual: Range) -> str:
-    """Return the path of an agent's archive, in the directory."""
+    """Return the path of an agent's archive, relative to the directory."""
     return f"agents/{_as_name(agent_id)}/{_stamp(actual.start)}_{_stamp(actual.end)}.zip"
 
 
 def summary_file(kind: Kind, time: float) -> str:
-    """Return the path of a summary that was asked for at a time, in the directory."""
+    """Return the path of a summary that was requested at a time, relative to the directory."""
     return f"{kind}/{_stamp(int(time))}.zip"
 
 
 def incoming_file(directory: Path, export_id: str) -> Path:
-    """Return where the archive of an export waits until it is known what it holds.
+    """Return where the archive of an export waits until its contents are known.
 
-    It is no ``.zip``: whoever reads the directory reads what has its place.
+    Its name does not end in ``.zip``, so that readers of the directory only find placed archives.
     """
     return directory / _INCOMING / f"{_as_name(export_id)}.download"
 
 
 def arriving_file(directory: Path, export_id: str) -> Path:
-    """Return where the archive of an export is downloaded to, in a folder that is there."""
+    """Return where the archive of an export is downloaded to, in a folder that exists."""
     folder = directory / _INCOMING
     folder.mkdir(exist_ok=True)
     return folder / f"{_as_name(export_id)}.zip"
 
 
 def has_arrived(directory: Path, export_id: str) -> bool:
-    """Say whether the archive of an export was downloaded, by an earlier collection too."""
+    """Say whether the archive of an export was downloaded, even by an earlier collection."""
     return incoming_file(directory, export_id).is_file()
 
 
 def note_arrived(directory: Path, export_id: str) -> None:
-    """Have an archive that was downloaded wait."""
+    """Move a downloaded archive to where it waits."""
     os.replace(arriving_file(directory, export_id), incoming_file(directory, export_id))
 
 
 def free_name(directory: Path, wanted: str, export_id: str) -> str:
-    """Return a path that nothing has: what is there is never written again."""
+    """Return a path that is not in use. An existing file is never overwritten."""
     if not (directory / wanted).exists():
         return wanted
     path = PurePosixPath(wanted)
@@ -77,29 +77,29 @@ def free_name(directory: Path, wanted: str, export_id: str) -> str:
 
 
 def store(path: Path, name: str) -> StoredFile:
-    """Return what the ledger has to say of a file that is to get a name."""
+    """Return what the ledger keeps about a file that is to get a name."""
     status = path.stat()
     return StoredFile(name, status.st_size, status.st_mtime_ns, _checksum(path))
 
 
 def place(directory: Path, export_id: str, file: StoredFile) -> None:
-    """Give a file that has come its name, for good."""
+    """Give a downloaded file its name, durably."""
     target = directory / file.path
     target.parent.mkdir(parents=True, exist_ok=True)
     os.replace(incoming_file(directory, export_id), target)
-    # The name is on disk too when this returns.
+    # The name is also on disk when this returns.
     for folder in (target.parent, target.parent.parent, directory):
         _sync(folder)
 
 
 def set_aside(directory: Path, file: StoredFile) -> None:
-    """Rename a file that is not what was downloaded any more, so that its name is free."""
+    """Rename a file that is no longer what was downloaded, so that its name is free."""
     path = directory / file.path
     path.replace(path.with_name(f"{path.name}.changed"))
 
 
 def put_in_order(directory: Path, records: Iterable[Record]) -> None:
-    """Give what has come its name, and remove what is not kept, where that was cut short."""
+    """Finish interrupted work: name the archives that are kept, and remove the others."""
     folder = directory / _INCOMING
     if not folder.is_dir():
         return
@@ -123,7 +123,7 @@ def put_in_order(directory: Path, records: Iterable[Record]) -> None:
 
 
 def discard(directory: Path, export_id: str) -> None:
-    """Remove a file that has come and is not kept."""
+    """Remove a downloaded file that is not kept."""
     incoming_file(directory, export_id).unlink(missing_ok=True)
 
 
@@ -132,8 +132,8 @@ def is_unchanged(
 ) -> bool | None:
     """Say whether a file is still what was downloaded; None if it is not there.
 
-    :param thoroughly: whether to read it even if neither its size nor its time has changed.
-    :param check: called again and again; what it raises ends the reading.
+    :param thoroughly: whether to read it even if its size and its time have not changed.
+    :param check: called again and again. An exception that it raises ends the reading.
     """
     path = directory / file.path
     try:
@@ -161,13 +161,13 @@ def _stamp(seconds: int) -> str:
 
 
 def _as_name(text: str) -> str:
-    """Return a text as the name of a file: what the service's ids have stays as it is."""
+    """Return a text as a file name. Characters of the service's ids stay as they are."""
     return re.sub(r"[^A-Za-z0-9_-]", lambda match: f"%{ord(match[0]):02X}", text)
 
 
 def _sync(folder: Path) -> None:
     if sys.platform == "win32":
-        return  # which has no such thing
+        return  # Windows cannot sync a directory
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

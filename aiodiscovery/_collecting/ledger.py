@@ -1,7 +1,7 @@
 """What has been collected, in ``collection.sqlite``: on disk before anything depends on it.
 
-Each method that writes is one transaction, which is on the disk when it returns. They block: they
-are for threads. The connection is used by one of them at a time.
+Each method that writes is one transaction, which is on disk when it returns. The methods block, and
+are meant for threads. Only one thread uses the connection at a time.
 """
 
 import json
@@ -22,7 +22,7 @@ __all__ = ["Ledger"]
 
 
 class Ledger:
-    """The ledger of a directory. Made by :meth:`open` or :meth:`read`, and closed by its block.
+    """The ledger of a directory. Create it with :meth:`open` or :meth:`read`; its block closes it.
 
     :param path: the directory.
     """
@@ -31,24 +31,24 @@ class Ledger:
         self.path = path
         self._connection = connection
         self._lock = lock
-        # A task that asyncio cancels leaves a call behind that still runs in its thread.
+        # When asyncio cancels a task, its call may still run in a thread.
         self._mutex = threading.Lock()
         self._run: int | None = None
 
     @classmethod
     def open(cls, directory: Path) -> Self:
-        """Open the ledger of a directory for one collection; both are made if they are not there.
+        """Open the ledger of a directory for one collection. Both are created if missing.
 
         :raises CollectionInUseError: if another collection is at work there.
-        :raises CollectionError: if there is a file that is not a ledger, or one of a newer release.
-        :raises OSError: if the directory cannot be made or written.
+        :raises CollectionError: if the file is not a ledger, or is one of a newer release.
+        :raises OSError: if the directory cannot be created or written to.
         """
         directory.mkdir(parents=True, exist_ok=True)
         with ExitStack() as stack:
             held = stack.enter_context(closing(lock(directory)))
             connection = stack.enter_context(closing(connect(directory / LEDGER)))
             with _errors(directory):
-                # The journal is removed at the end of each transaction: EXTRA, unlike FULL, waits
+                # The journal is removed at the end of each transaction. EXTRA, unlike FULL, waits
                 # until that is on disk too.
                 connection.execute("PRAGMA synchronous = EXTRA")
                 make_or_check(connection, directory)
@@ -57,7 +57,7 @@ class Ledger:
 
     @classmethod
     def read(cls, directory: Path) -> Self:
-        """Open the ledger of a directory for reading, also while a collection is at work there.
+        """Open the ledger of a directory for reading, even while a collection is at work there.
 
         :raises CollectionError: if there is none.
         """
@@ -72,7 +72,7 @@ class Ledger:
         return cls(directory, connection, None)
 
     def close(self) -> None:
-        """Let go of it. A call that still runs in a thread is waited for."""
+        """Close it, after any call that still runs in a thread."""
         with self._mutex:
             self._connection.close()
             if self._lock is not None:
@@ -83,7 +83,7 @@ class Ledger:
     def begin_run(self, options: Mapping[str, Any], now: float) -> None:
         """Note that a collection is at work.
 
-        What was planned and never tried is planned anew: there may be more by now.
+        Windows that were planned and never tried are planned again, since there may be more data.
         """
         with self._transaction() as connection:
             self._run = connection.execute(
@@ -91,7 +91,7 @@ class Ledger:
                 (now, os.getpid(), json.dumps(options)),
             ).lastrowid
             connection.execute("DELETE FROM window WHERE state = ? AND tries = 0", (State.PLANNED,))
-            # Those of the newest summary are enough.
+            # Only those of the newest summary are needed.
             connection.execute(
                 "UPDATE window SET targets = NULL WHERE targets IS NOT NULL AND id <"
                 " (SELECT MAX(id) FROM window AS newest"
@@ -100,12 +100,12 @@ class Ledger:
             )
 
     def end_run(self, now: float) -> None:
-        """Note that the collection has come to its end."""
+        """Note that the collection has ended normally."""
         with self._transaction() as connection:
             connection.execute("UPDATE run SET ended = ? WHERE id = ?", (now, self._run))
 
     def options(self) -> dict[str, Any]:
-        """Return what the latest collection was told."""
+        """Return the options of the latest collection."""
         with self._mutex:
             row = self._connection.execute(
                 "SELECT options FROM run ORDER BY id DESC LIMIT 1"
@@ -116,16 +116,16 @@ class Ledger:
     # Agents
 
     def agents(self) -> dict[str, Agent]:
-        """Return all agents that were ever seen, by id."""
+        """Return all agents ever seen, by id."""
         with self._mutex:
             rows = self._connection.execute("SELECT * FROM agent ORDER BY agent_id").fetchall()
         return {row["agent_id"]: read_agent(row) for row in rows}
 
     def save_agents(self, agents: Iterable[Agent]) -> None:
-        """Write what the service says of agents.
+        """Write what the service says about agents.
 
-        Where an agent's data goes further than before, a window that had none up to the end is
-        asked for again: some may have come late.
+        If an agent's data goes further than before, a window that had none up to the end is asked
+        for again, because some may have come late.
         """
         with self._transaction() as connection:
             ends = {
@@ -167,7 +167,7 @@ class Ledger:
         return {row["export_id"] for row in rows}
 
     def known_summaries(self, record: Record) -> set[str]:
-        """Return the ids of the summaries that there were before this one was to be started."""
+        """Return the ids of the summaries that existed before this one was to be started."""
         with self._mutex:
             row = self._connection.execute(
                 "SELECT known FROM attempt WHERE window_id = ? ORDER BY id DESC LIMIT 1",
@@ -186,11 +186,11 @@ class Ledger:
         known: Iterable[str] = (),
         targets: Mapping[str, int] | None = None,
     ) -> Record:
-        """Note that a start is about to be sent, and return what the ledger has of it.
+        """Note that a start is about to be sent, and return the record of it.
 
-        :param again: the window that was to be started before, if this is no new one.
-        :param known: the summaries that there are already, which this one is told by.
-        :param targets: of a summary, up to where the data of agents is wanted now.
+        :param again: the window that was to be started before; None if it is a new one.
+        :param known: the summaries that already exist, to tell the new one apart.
+        :param targets: for a summary, up to which time the data of agents is wanted now.
         """
         with self._transaction() as connection:
             if again is None:
@@ -226,8 +226,8 @@ class Ledger:
     ) -> Record:
         """Note which export a window has.
 
-        :param is_adopted: whether that was found, and not answered.
-        :param window: the range that the export is of, if that is another one.
+        :param is_adopted: whether the export was found instead of started by an answered call.
+        :param window: the range of the export, if it is a different one.
         """
         start, end = window or record.window.range
         with self._transaction() as connection:
@@ -240,11 +240,11 @@ class Ledger:
         return self._get(record.id)
 
     def note_not_started(self, record: Record, message: str | None = None) -> Record:
-        """Note that an intended start was refused, or came to nothing, or its export is gone."""
+        """Note that a start was refused or had no effect, or that its export no longer exists."""
         return self._plan_again(record, "not started", message)
 
     def drop(self, record: Record, message: str) -> Record:
-        """Note that a window cannot be had with this very range; another one takes its place."""
+        """Note that this exact range cannot be obtained. Another window takes its place."""
         with self._transaction() as connection:
             self._close_attempt(record, "dropped", None, message)
             connection.execute(
@@ -254,7 +254,7 @@ class Ledger:
         return self._get(record.id)
 
     def note_no_newer(self, record: Record, export_id: str) -> Record:
-        """Note that the service has no newer summary than one that is here."""
+        """Note that the service has no newer summary than one that was collected."""
         message = f"the service has no newer one than export {export_id}"
         with self._transaction() as connection:
             self._close_attempt(record, "present", None, message)
@@ -265,13 +265,13 @@ class Ledger:
         return self._get(record.id)
 
     def note_message(self, record: Record, message: str) -> Record:
-        """Note what keeps the archive of a window from being here."""
+        """Note why the archive of a window could not be obtained."""
         with self._transaction() as connection:
             connection.execute("UPDATE window SET message = ? WHERE id = ?", (message, record.id))
         return self._get(record.id)
 
     def note_foreign(self, record: Record, message: str) -> Record:
-        """Note that the export that was found for a window is not its, and is no answer to it."""
+        """Note that the export that was found for a window does not belong to it."""
         with self._transaction() as connection:
             self._close_attempt(record, "another's", record.export_id, message)
             connection.execute(
@@ -287,7 +287,7 @@ class Ledger:
         return self._get(record.id)
 
     def note_failed(self, record: Record, message: str) -> Record:
-        """Note that an export FAILED; after the last try, its window is given up."""
+        """Note that an export FAILED. After the last try, its window is given up."""
         if record.tries + 1 < MAX_TRIES:
             return self._plan_again(record, "failed", message, tries=record.tries + 1)
         with self._transaction() as connection:
@@ -307,7 +307,7 @@ class Ledger:
         file: StoredFile | None = None,
         message: str | None = None,
     ) -> Record:
-        """Note what has become of a window, before its file gets its name."""
+        """Note the new state of a window, before its file gets its name."""
         covered = verdict.covered or (None, None)
         with self._transaction() as connection:
             connection.execute(
@@ -323,7 +323,7 @@ class Ledger:
         return self._get(record.id)
 
     def fetch_again(self, record: Record) -> Record:
-        """Note that the archive of a window is not here any more, and is to be downloaded again."""
+        """Note that the archive of a window is gone, and is to be downloaded again."""
         with self._transaction() as connection:
             connection.execute(
                 "UPDATE window SET state = ?, covered_start = NULL, covered_end = NULL,"

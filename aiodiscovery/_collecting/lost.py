@@ -1,4 +1,4 @@
-"""Finding out whether an export was started, where its start was not answered."""
+"""Finding out whether an export was started when its start was not answered."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -20,21 +20,21 @@ __all__ = ["LostStarts"]
 class LostStarts:
     """Looks for the exports of windows whose start may have been sent.
 
-    They are told by the range that was asked for, which each window has for itself, and by the
-    agent. One that is not there for the whole ``not_found_timeout`` was not started.
+    They are recognised by their agent and the requested range, which is different for each window.
+    An export that is not found for the whole ``not_found_timeout`` was not started.
 
-    :param found: called with a window once it has an export, or is known to have none.
+    :param found: called with a window once its export is found, or is known not to exist.
     """
 
     def __init__(self, desk: Desk, found: Callable[[Record], object]) -> None:
         self._desk = desk
         self._found = found
-        #: The windows, with the time of the first look for each; None before that.
+        #: The windows, with the time of the first look for each. None before that.
         self._lost: dict[int, tuple[Record, float | None]] = {}
         self._more = anyio.Event()
 
     def add(self, record: Record) -> None:
-        """Look for the export of one more window."""
+        """Also look for the export of this window."""
         self._lost[record.id] = record, None
         self._more.set()
 
@@ -58,7 +58,7 @@ class LostStarts:
                 await self._pause(self._desk.delay(looks))
 
     async def _pause(self, seconds: float) -> None:
-        """Wait until the next look: no longer than until a window is given up or one is added."""
+        """Wait until the next look, but no longer than until a window is given up or added."""
         now = anyio.current_time()
         ends = [
             first + self._desk.not_found_timeout
@@ -70,7 +70,7 @@ class LostStarts:
                 await self._more.wait()
 
     async def summaries(self) -> list[str]:
-        """Return the ids of the summaries that there are: they have no range."""
+        """Return the ids of the existing summaries, which are the exports without a range."""
         return [info["exportId"] for info in await self._list() if _range(info) is None]
 
     async def _list(self) -> "list[ExportInfoTypeDef]":
@@ -90,7 +90,7 @@ class LostStarts:
                     desk.ledger.note_started, record, info["exportId"], is_adopted=True
                 )
             elif first_look is None:
-                # It counts from here: nothing has said before that it is not there.
+                # The time counts from here: the export has not been looked for before.
                 self._lost[number] = record, began
                 if desk.not_found_timeout > 0:
                     continue
@@ -115,7 +115,7 @@ class LostStarts:
         candidates = [
             info for info in infos if info["exportId"] not in known and _range(info) == wanted
         ]
-        # One that FAILED is the last that it may be: it would be tried again.
+        # One that FAILED comes last, because it would have to be tried again.
         candidates.sort(key=lambda info: (info["exportStatus"] == "FAILED", -_requested(info)))
         for info in candidates:
             if record.agent_id is None or await self._is_of(info["exportId"], record.agent_id):
@@ -123,7 +123,7 @@ class LostStarts:
         return None
 
     async def _is_of(self, export_id: str, agent_id: str) -> bool:
-        """Ask the service whether an export is of an agent: what it says of it has no agent."""
+        """Ask the service whether an export is of an agent. Its description does not say."""
         pages = get_paginator(self._desk.client, "describe_export_tasks").paginate(
             exportIds=[export_id],
             filters=[{"name": "agentIds", "values": [agent_id], "condition": "EQUALS"}],

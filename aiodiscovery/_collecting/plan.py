@@ -1,9 +1,9 @@
 """Which windows of time are to be exported next: pure decisions, with no clock and no I/O.
 
-Times are whole seconds since the epoch, which is what the service counts in. A range holds its
-start and not its end: what was collected up to a second goes on from that second. That is an
-assumption about the service, made here and nowhere else. AWS's own script makes it too. If a
-service counted the end in, a row of that very second would be in two archives, and none would be
+Times are whole seconds since the epoch, which is the resolution of the service. A range includes
+its start and excludes its end: what was collected up to a second continues from that second. That
+is an assumption about the service, made here and nowhere else. AWS's own script makes it too. If a
+service included the end, a row of that exact second would be in two archives, and none would be
 lost.
 """
 
@@ -31,61 +31,61 @@ __all__ = [
 ]
 
 HOUR = 3600
-#: The longest range that the service exports at once.
+#: The longest range that the service exports at once, in seconds.
 LONGEST = 72 * HOUR
-#: The shortest range that one which was truncated is parted into.
+#: The shortest range that a truncated one is split into, in seconds.
 SMALLEST = HOUR
-#: How often an export that FAILED is tried in all.
+#: How many times an export that FAILED is tried in all.
 MAX_TRIES = 3
 
 
 class Range(NamedTuple):
-    """A range of time, with its start and without its end."""
+    """A range of time that includes its start and excludes its end."""
 
     start: int
     end: int
 
     @property
     def length(self) -> int:
-        """How many seconds it has."""
+        """Its length in seconds."""
         return self.end - self.start
 
 
 class Kind(StrEnum):
-    """What an export is of."""
+    """What an export contains."""
 
     AGENT = "agent"
-    #: Of all servers, with no range.
+    #: All servers, without a range.
     SUMMARY = "summary"
-    #: EC2 instances for all servers, with no range either.
+    #: EC2 instances for all servers, also without a range.
     RECOMMENDATIONS = "recommendations"
 
 
 class State(StrEnum):
-    """What has become of a window."""
+    """The state of a window."""
 
-    #: It is to be started, again if it was tried before.
+    #: It is to be started, perhaps again.
     PLANNED = "planned"
     #: Its start is about to be sent, or was sent and not answered.
     INTENDED = "intended"
-    #: It has an export, whose archive is not here yet.
+    #: It has an export, whose archive has not been downloaded yet.
     RUNNING = "running"
-    #: Its archive is here.
+    #: Its archive has been downloaded.
     DONE = "done"
     #: It has no data.
     EMPTY = "empty"
-    #: Another window takes its place: it had no data up to the agent's last sign of life, and there
-    #: is a later one now, or its range cannot be had.
+    #: Another window takes its place. Either it had no data up to the agent's last sign of life and
+    #: there is a later one now, or its range cannot be obtained.
     REOPENED = "reopened"
-    #: It was truncated, and smaller ones take its place.
+    #: It was truncated, and smaller windows take its place.
     SPLIT = "split"
-    #: It was truncated, and is too small to be parted. What there is of it is here.
+    #: It was truncated, and is too small to be split. What there is of it has been downloaded.
     TRUNCATED = "truncated"
-    #: Its export FAILED as often as it may be tried.
+    #: Its export FAILED as many times as it may be tried.
     FAILED = "failed"
 
 
-#: The states of windows that still change.
+#: The states of windows that can still change.
 UNSETTLED = frozenset({State.PLANNED, State.INTENDED, State.RUNNING})
 
 
@@ -96,7 +96,7 @@ class Window:
     start: int
     end: int
     state: State
-    #: What its archive has all of, once it is DONE.
+    #: The range that its archive has in full, once it is DONE.
     covered: Range | None = None
 
     @property
@@ -106,34 +106,34 @@ class Window:
 
     @property
     def held(self) -> Range | None:
-        """The range that no other window is to ask for; None if it is free again."""
+        """The range that no other window may ask for; None if it is free again."""
         if self.state in (State.SPLIT, State.REOPENED):
             return None
         return self.covered if self.state is State.DONE else self.range
 
 
 class Contents(NamedTuple):
-    """What an archive says of itself."""
+    """What an archive says about itself."""
 
     truncated: bool
     has_data: bool
-    #: From when to when its data is; None where it does not say.
+    #: From when to when its data is. None if it does not say.
     actual: Range | None
 
 
 class Verdict(NamedTuple):
-    """What an archive makes of its window."""
+    """What an archive means for its window."""
 
     state: State
-    #: What the archive has all of.
+    #: The range that the archive has in full.
     covered: Range | None
 
 
 def assess(window: Range, contents: Contents) -> Verdict:
-    """Say what a window has become, by what its archive says.
+    """Return the new state of a window, given what its archive says.
 
-    An archive has all data from the window's start up to where it ended, whether it was truncated
-    there or not. One that is truncated and does not say where it ended lacks something anywhere.
+    An archive has all data from the window's start to the archive's end, whether it was truncated
+    there or not. A truncated archive that does not say where it ended may lack data anywhere.
     """
     end = None if contents.actual is None else min(contents.actual.end, window.end)
     if contents.truncated:
@@ -144,19 +144,19 @@ def assess(window: Range, contents: Contents) -> Verdict:
         return Verdict(State.EMPTY, None)
     if end is None:
         return Verdict(State.DONE, window)
-    # One second at least, or the same would be asked for again and again.
+    # At least one second, or the same range would be asked for forever.
     return Verdict(State.DONE, Range(window.start, max(end, window.start + 1)))
 
 
 def target_range(
     first: int, last: int, start_time: int | None = None, end_time: int | None = None
 ) -> Range:
-    """Return what is to be collected of an agent; empty where that is nothing.
+    """Return what to collect of an agent. The range is empty if there is nothing.
 
     :param first: when the agent registered.
-    :param last: its last sign of life, which may come with data.
+    :param last: its last sign of life, at which there may be data.
     :param start_time: the start of the range that the caller wants.
-    :param end_time: the end of it.
+    :param end_time: the end of that range.
     """
     start = first if start_time is None else max(first, start_time)
     end = last + 1 if end_time is None else min(last + 1, end_time)
@@ -164,7 +164,7 @@ def target_range(
 
 
 def subtract(whole: Range, parts: Iterable[Range]) -> list[Range]:
-    """Return what is left of a range without others, in order."""
+    """Return what is left of a range without the other ranges, in order."""
     left = []
     position = whole.start
     for start, end in sorted(part for part in parts if part.length > 0):
@@ -179,12 +179,12 @@ def subtract(whole: Range, parts: Iterable[Range]) -> list[Range]:
 
 
 def open_ranges(target: Range, windows: Iterable[Window]) -> list[Range]:
-    """Return what no window asks for yet, in order."""
+    """Return the ranges that no window asks for yet, in order."""
     return subtract(target, [held for window in windows if (held := window.held) is not None])
 
 
 def covered_ranges(target: Range, windows: Iterable[Window]) -> list[Range]:
-    """Return what has been collected of a range, in order, adjoining ranges as one."""
+    """Return what has been collected of a range, in order, with adjoining ranges merged."""
     parts = [
         held
         for window in windows
@@ -200,16 +200,16 @@ def next_range(
     is_taken: Callable[[Range], bool],
     may_extend: bool,
 ) -> Range | None:
-    """Return the range of the next window; None where no more is to be asked for.
+    """Return the range of the next window; None if nothing more is to be asked for.
 
-    It is one that no other agent's window has, so that it tells whose export it is that has it: its
-    end is moved by whole seconds. Only where the caller has said where to end, and the rest fits
-    in one window, that would take another export or bring data that nobody asked for; there, other
-    agents may have the same range.
+    No other agent's window has the same range, so that the range tells whose export it is. This is
+    done by moving its end by whole seconds. There is one exception: the caller has said where to
+    end, and the rest fits in one window. Moving the end would then take another export, or bring
+    data that was not asked for, so agents may share a range.
 
-    :param is_taken: says whether there has been a window with this very range.
-    :param may_extend: whether the target ends where the agent's data ends, so that no more comes
-        with some seconds more.
+    :param is_taken: says whether any window has had this exact range.
+    :param may_extend: whether the target ends where the agent's data ends. Then a few seconds more
+        bring no more data.
     """
     opens = open_ranges(target, windows)
     if not opens:
@@ -221,7 +221,7 @@ def next_range(
     if end == target.end:
         if not may_extend:
             return wanted
-        # What an earlier, longer target had is not asked for again.
+        # A range that an earlier, longer target covered is not asked for again.
         beyond = (held.start for window in windows if (held := window.held) and held.start >= end)
         latest = min([start + limit, *beyond])
         later = (Range(start, moved) for moved in range(end, latest + 1))
@@ -233,7 +233,7 @@ def next_range(
 
 
 def _limits_at(position: int, windows: Iterable[Window]) -> tuple[int, int]:
-    """Return how long a window may be that begins at a position, and where it must have ended."""
+    """Return the longest window that may begin at a position, and where it must have ended."""
     limit, border = LONGEST, position + LONGEST
     for window in windows:
         if window.state is not State.SPLIT:

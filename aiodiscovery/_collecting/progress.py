@@ -1,4 +1,4 @@
-"""What a collection tells while it runs."""
+"""What a collection reports while it runs."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,51 +14,51 @@ __all__ = ["CollectedWindow", "CollectionProgress", "describe_window"]
 class CollectedWindow:
     """A range of an agent's data that is collected with one export, or a summary."""
 
-    #: None of a summary.
+    #: None for a summary.
     agent_id: str | None
-    #: The range that is asked for; None of a summary.
+    #: The range that is asked for. None for a summary.
     start: datetime | None
     end: datetime | None
     #: ``planned``, ``intended`` (its start is being sent), ``running``, ``done``, ``empty`` (there
     #: is no data), ``split`` (truncated, and asked for in halves), ``truncated`` (at the smallest
-    #: size), ``failed``, or ``reopened`` (asked for with another range).
+    #: size), ``failed``, or ``reopened`` (asked for with a different range).
     state: str
     export_id: str | None
     #: From when to when its data is, once that is known.
     actual_start: datetime | None = None
     actual_end: datetime | None = None
-    #: Where its archive is, and how many bytes it has.
+    #: The path of its archive, and the size in bytes.
     path: Path | None = None
     size: int | None = None
-    #: What the service said of it last, if that was a refusal or a failure.
+    #: The latest message of the service about it, if it was a refusal or a failure.
     message: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class CollectionProgress:
-    """How far a collection is."""
+    """How far a collection has got."""
 
-    #: How many agents there are, and of how many all was done that could be.
+    #: The number of agents, and of those for which everything possible was done.
     agents: int
     agents_done: int
-    #: How many seconds of agents' data are wanted, are there, and cannot be had.
+    #: How many seconds of agents' data are wanted, are collected, and cannot be obtained.
     seconds: int
     seconds_covered: int
     seconds_missing: int
-    #: What runs or may run at the service.
+    #: The windows whose exports run or may run at the service.
     running: tuple[CollectedWindow, ...]
     #: How many bytes of archives this collection has downloaded.
     bytes_downloaded: int
-    #: How many seconds it takes still, if it goes on as it went; None where that cannot be said.
+    #: The estimated number of seconds left, at the pace so far. None if there is no estimate.
     seconds_left: float | None
-    #: What has changed just now; None where only numbers have.
+    #: What has just changed. None if only numbers have.
     window: CollectedWindow | None = None
-    #: What a person should know, such as why the service starts nothing.
+    #: A message for a person, such as why the service does not start exports.
     message: str | None = None
 
 
 def describe_window(record: Record, directory: Path) -> CollectedWindow:
-    """Return what a collection tells of a window."""
+    """Return what a collection reports about a window."""
     of_agent = record.agent_id is not None
     actual = record.actual
     return CollectedWindow(

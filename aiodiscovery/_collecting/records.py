@@ -1,4 +1,4 @@
-"""What the ledger keeps: agents, and a record of each window and summary."""
+"""What the ledger keeps: agents, and a record for each window and summary."""
 
 import json
 import sqlite3
@@ -17,16 +17,16 @@ class Agent:
     agent_id: str
     host_name: str | None = None
     is_connector: bool = False
-    #: When it registered and when it was last heard of; None where the service does not say.
+    #: When it registered and when it was last heard of. None if the service does not say.
     first: int | None = None
     last: int | None = None
-    #: What is to be collected of it; None where that is not known.
+    #: What is to be collected of it. None if that is not known.
     target: Range | None = None
-    #: Whether that ends with the agent's data, and not where the caller wants it to.
+    #: Whether the target ends with the agent's data, and not where the caller wants it to.
     may_extend: bool = True
-    #: Whether it is one of those that the latest collection was for.
+    #: Whether the latest collection was for this agent, among others.
     is_wanted: bool = True
-    #: Whether the service does not know it any more.
+    #: Whether the service no longer knows it.
     is_gone: bool = False
 
 
@@ -34,44 +34,44 @@ class Agent:
 class StoredFile:
     """An archive in the directory."""
 
-    #: Its path in the directory, with slashes.
+    #: Its path relative to the directory, with slashes.
     path: str
     size: int
-    #: When it was changed last, in nanoseconds as ``os.stat()`` has it.
+    #: Its modification time in nanoseconds, as ``os.stat()`` returns it.
     modified: int
     sha256: str
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What the ledger has of a window, or of a summary or recommendations."""
+    """What the ledger has of a window, a summary or recommendations."""
 
     id: int
     kind: Kind
-    #: None if it is not of an agent.
+    #: None if it does not belong to an agent.
     agent_id: str | None
     window: Window
     tries: int = 0
     export_id: str | None = None
-    #: Whether it was found and not answered that the export is this window's.
+    #: Whether the export was found instead of started by an answered call.
     is_adopted: bool = False
     #: From when to when its data is.
     actual: Range | None = None
     file: StoredFile | None = None
     message: str | None = None
-    #: When it was asked for, in seconds since the epoch by the clock here.
+    #: When it was requested, in seconds since the epoch by the local clock.
     requested: float | None = None
-    #: Of a summary: up to where the data of agents was wanted then, by their ids.
+    #: For a summary: up to when the data of agents was wanted then, by agent id.
     targets: Mapping[str, int] | None = None
 
     @property
     def state(self) -> State:
-        """What has become of it."""
+        """The state of its window."""
         return self.window.state
 
 
 def read_agent(row: sqlite3.Row) -> Agent:
-    """Make an agent of its row."""
+    """Create an agent from its row."""
     return Agent(
         row["agent_id"],
         row["host_name"],
@@ -86,7 +86,7 @@ def read_agent(row: sqlite3.Row) -> Agent:
 
 
 def read_record(row: sqlite3.Row) -> Record:
-    """Make a record of its row."""
+    """Create a record from its row."""
     file = None
     if row["file"] is not None:
         file = StoredFile(row["file"], row["size"], row["modified"], row["sha256"])

@@ -1,4 +1,4 @@
-"""What a collection has and what it lacks, for those who want to know."""
+"""The report of a collection: what it has and what it lacks."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -24,25 +24,25 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class MissingReason(StrEnum):
-    """Why a range of an agent's data is not there."""
+    """Why a range of an agent's data is missing."""
 
-    #: Its export FAILED as often as it is tried.
+    #: Its export FAILED as many times as it is tried.
     FAILED = "failed"
     #: The service left data out even of the smallest range that is asked for.
     TRUNCATED = "truncated"
-    #: The service does not know the agent any more, or never has.
+    #: The service no longer knows the agent, or never has.
     GONE = "gone"
-    #: Its archive is not in the directory any more.
+    #: Its archive is no longer in the directory.
     FILE_MISSING = "file missing"
     #: Its archive is not what was downloaded.
     FILE_CHANGED = "file changed"
-    #: It was not collected so far.
+    #: It has not been collected yet.
     NOT_COLLECTED = "not collected"
 
 
 @dataclass(frozen=True, slots=True)
 class TimeRange:
-    """A range of time, with its start and without its end, in UTC."""
+    """A range of time in UTC that includes its start and excludes its end."""
 
     start: datetime
     end: datetime
@@ -50,12 +50,12 @@ class TimeRange:
 
 @dataclass(frozen=True, slots=True)
 class MissingRange:
-    """A range of an agent's data that is not there, and why."""
+    """A range of an agent's data that is missing, and why."""
 
     start: datetime
     end: datetime
     reason: MissingReason
-    #: What the service says of it, or where it stands; None where there is no more to say.
+    #: What the service says about it, or how far it has got. None if there is nothing to add.
     message: str | None = None
 
 
@@ -64,56 +64,56 @@ class CollectedFile:
     """An archive that was downloaded."""
 
     path: Path
-    #: How many bytes it had.
+    #: Its size in bytes.
     size: int
     sha256: str
     export_id: str
-    #: Whether it is there, as it was downloaded.
+    #: Whether it is still there, as it was downloaded.
     is_intact: bool
-    #: From when to when its data is; None of a summary, and where the service does not say.
+    #: From when to when its data is. None for a summary, or if the service does not say.
     actual: TimeRange | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class AgentReport:
-    """What there is of an agent's data, and what is missing."""
+    """What has been collected of an agent's data, and what is missing."""
 
     agent_id: str
     host_name: str | None
-    #: What is to be collected; None where the service does not say since when there is data.
+    #: What is to be collected. None if the service does not say since when there is data.
     target: TimeRange | None
-    #: What is there, in order.
+    #: What has been collected, in order.
     covered: tuple[TimeRange, ...]
     #: What is missing, in order.
     missing: tuple[MissingRange, ...]
     files: tuple[CollectedFile, ...]
-    #: Why there may be more that is missing; None where there is nothing to say.
+    #: Why more may be missing. None if there is no such reason.
     message: str | None = None
 
     @property
     def is_complete(self) -> bool:
-        """Whether all is there."""
+        """Whether nothing is missing."""
         return not self.missing and self.message is None
 
 
 @dataclass(frozen=True, slots=True)
 class CollectionReport:
-    """What a directory has of what was to be collected into it, and what it lacks."""
+    """What a directory has, and lacks, of what was to be collected into it."""
 
     directory: Path
     agents: tuple[AgentReport, ...]
-    #: The summaries of all servers, the newest last.
+    #: The summaries of all servers, oldest first.
     summaries: tuple[CollectedFile, ...]
-    #: The recommendations of EC2 instances, the newest last.
+    #: The recommendations of EC2 instances, oldest first.
     recommendations: tuple[CollectedFile, ...]
-    #: Why there is no summary, or are no recommendations, though they were wanted; None otherwise.
+    #: Why a wanted summary, or wanted recommendations, are missing. None if they are not.
     summary_missing: str | None
     #: The ids of the connectors, which have no data of their own.
     connectors: tuple[str, ...]
 
     @property
     def is_complete(self) -> bool:
-        """Whether all is there that was to be collected."""
+        """Whether everything that was to be collected is there."""
         return self.summary_missing is None and all(agent.is_complete for agent in self.agents)
 
 
@@ -126,8 +126,8 @@ def make_report(
 ) -> CollectionReport:
     """Make the report of a directory.
 
-    :param intact: whether the file of a record is unchanged, by the number of the record; None
-        where it is missing.
+    :param intact: whether the file of a record is unchanged, by the number of the record; None if
+        it is missing.
     :param summaries: the kinds of summaries that were wanted.
     """
     of_agents: dict[str | None, list[Record]] = {}
@@ -173,7 +173,7 @@ def _of_agent(
                 missing.append(found)
                 lost.append(part)
     reason = MissingReason.GONE if agent.is_gone else MissingReason.NOT_COLLECTED
-    text = "the service does not know this agent any more" if agent.is_gone else None
+    text = "the service no longer knows this agent" if agent.is_gone else None
     missing += [
         MissingRange(as_datetime(start), as_datetime(end), reason, text)
         for start, end in open_ranges(target, [record.window for record in records])
@@ -196,7 +196,7 @@ def _of_agent(
 def _what_is_missing(
     record: Record, part: Range, intact: Mapping[int, bool | None]
 ) -> MissingRange | None:
-    """Say why a range is missing that a window holds; None if it is there."""
+    """Say why the range of a window is missing; None if it is not."""
     message = record.message
     match record.state:
         case State.FAILED:
@@ -216,18 +216,18 @@ def _what_is_missing(
         case _:
             reason = MissingReason.NOT_COLLECTED
             if record.state is State.RUNNING and message is None:
-                message = f"export {record.export_id} has not come yet"
+                message = f"export {record.export_id} has not been downloaded yet"
     return MissingRange(as_datetime(part.start), as_datetime(part.end), reason, message)
 
 
 def _problem(kind: Kind, records: list[Record], intact: Mapping[int, bool | None]) -> str | None:
-    """Say why the newest summary of a kind is not there; None if it is."""
+    """Say why the newest summary of a kind is missing; None if it is not."""
     done = [record for record in records if record.state is State.DONE]
     newest = records[-1] if records else None
     if newest is not None and newest.state is State.FAILED:
         return f"the latest {kind} FAILED: {newest.message}"
     if not done:
-        return f"no {kind} was collected so far"
+        return f"no {kind} has been collected yet"
     if not intact.get(done[-1].id):
         return f"the latest {kind} is not what was downloaded"
     if done[-1].message is not None:

@@ -1,6 +1,6 @@
-"""What an archive says of itself: its results JSON, and what its tables show where that is silent.
+"""What an archive says about itself: its results JSON, and otherwise what its tables show.
 
-Archives come over the network, so nothing is read without a bound, and nothing is unpacked.
+Archives come over the network, so nothing is read without a limit, and nothing is unpacked to disk.
 """
 
 import csv
@@ -21,7 +21,7 @@ from .plan import Contents, Kind, Range
 
 __all__ = ["Results", "parse_time", "read_results"]
 
-#: How many bytes of the results JSON, and of each table, are read at most.
+#: The most bytes that are read of the results JSON and of each table.
 _MOST_JSON, _MOST_OF_TABLE = 1 << 20, 1 << 16
 _UNREADABLE = (
     zipfile.BadZipFile,
@@ -36,9 +36,9 @@ _UNREADABLE = (
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """What an archive says of itself."""
+    """What an archive says about itself."""
 
-    #: The agents whose data was asked for, as it says.
+    #: The agents whose data was asked for, according to the archive.
     asked_for: frozenset[str] = frozenset()
     #: The agents of the rows at the beginning of its tables.
     in_rows: frozenset[str] = frozenset()
@@ -47,13 +47,13 @@ class Results:
     #: From when to when its data is.
     actual: Range | None = None
     truncated: bool = False
-    #: Whether it is of EC2 instances that are recommended.
+    #: Whether it contains recommended EC2 instances.
     recommends: bool = False
     #: Whether any of its tables has a row.
     has_data: bool = False
 
     def is_of(self, kind: Kind, agent_id: str | None) -> bool:
-        """Say whether it may be an archive of this kind, and of this agent."""
+        """Say whether it may be an archive of this kind and of this agent."""
         if kind is not Kind.AGENT:
             return not self.asked_for and self.recommends == (kind is Kind.RECOMMENDATIONS)
         agents = self.asked_for or self.in_rows
@@ -61,14 +61,14 @@ class Results:
 
     @property
     def contents(self) -> Contents:
-        """What decides about its window."""
+        """What decides the state of its window."""
         return Contents(self.truncated, self.has_data, self.actual)
 
 
 def read_results(path: Path) -> Results:
-    """Read what an archive says of itself. What it does not say, or not legibly, is left out.
+    """Read what an archive says about itself. What is missing or unreadable is left out.
 
-    :raises OSError: where it cannot be read.
+    :raises OSError: if it cannot be read.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -103,7 +103,7 @@ def _is_results(name: str) -> bool:
 
 
 def _read_json(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> dict[str, Any]:
-    """Read an object, with its names folded; an empty one where it is none."""
+    """Read an object, with its names folded. It is empty if the member holds none."""
     with archive.open(member) as file:
         text = file.read(_MOST_JSON + 1)
     if len(text) > _MOST_JSON:
@@ -137,7 +137,7 @@ def _first_rows(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Iterator[d
     with archive.open(member) as file:
         start = file.read(_MOST_OF_TABLE)
     text = io.StringIO(start.decode("utf-8-sig", "replace"), newline="")
-    # What is cut off, or is no CSV, has been read as far as it matters.
+    # If the table is cut off or is not CSV, the part that matters has been read.
     rows = csv.reader(text)
     try:
         names = [_fold(name) for name in next(rows, [])]
@@ -161,7 +161,7 @@ def _range(start: Any, end: Any) -> Range | None:
 
 
 def parse_time(value: Any) -> int | None:
-    """Read a time such as ``2017-11-04 00:01:00``, which is in UTC where it does not say."""
+    """Read a time such as ``2017-11-04 00:01:00``. It is in UTC unless it says otherwise."""
     if isinstance(value, bool):
         return None
     try:

@@ -1,4 +1,4 @@
-"""One export: starting it, and getting its archive whole onto disk."""
+"""One export: starting it, and getting its whole archive onto disk."""
 
 from .download import DownloadedExport, download_export
 from .start import check_time, start_export

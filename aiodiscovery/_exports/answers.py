@@ -30,17 +30,17 @@ __all__ = [
 
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-\d{1,18}/(\d{1,18}|\*)", re.ASCII)
 _LENGTH = re.compile(r"\d{1,18}", re.ASCII)
-# Such statuses may be others the next time.
+# Statuses below 500 that may be different next time.
 _PASSING = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS})
 
-# The hosts of S3: https://docs.aws.amazon.com/general/latest/gr/s3.html. What stands before the
+# The hosts of S3: https://docs.aws.amazon.com/general/latest/gr/s3.html. The text before the
 # service's name is the bucket.
 _S3_HOST = re.compile(
     r"(?P<bucket>(?:[a-z0-9.-]+\.)?)s3(?:[.-][a-z0-9-]+)*\.amazonaws\.com(?:\.cn)?", re.ASCII
 )
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
-# What a URL is sent as: what is after its host, up to a fragment.
+# The request target of a URL: the text after its host, up to a fragment.
 _RAW_TARGET = re.compile(r"[a-z]+://[^/?#]*(/[\x21-\x7e]*)", re.IGNORECASE)
 
 
@@ -49,16 +49,16 @@ class Problem(NamedTuple):
 
     text: str
     status_code: int | None = None
-    #: Ask for the same later, ask at another URL, or do not ask again.
+    #: Ask for the same later, ask at a fresh URL, or do not ask again.
     remedy: Literal["later", "renew"] | None = "later"
-    #: How long the server wants to be left alone, in seconds.
+    #: How many seconds the server wants to be left alone.
     retry_after: float = 0.0
-    #: What is raised where there is no help, in place of a ``DownloadError``.
+    #: What is raised in place of a ``DownloadError`` if nothing helps.
     error: Exception | None = None
 
 
 def content_range(response: httpx2.Response) -> tuple[int, int | None]:
-    """Return where a partial answer begins, -1 if it does not say, and how much there is in all."""
+    """Return where a partial answer begins (-1 if it does not say) and the length of the whole."""
     match = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
     if match is None:
         return -1, None
@@ -67,13 +67,13 @@ def content_range(response: httpx2.Response) -> tuple[int, int | None]:
 
 
 def content_length(response: httpx2.Response) -> int | None:
-    """Return how long an answer says that it is."""
+    """Return the length that an answer declares."""
     length: str = response.headers.get("Content-Length", "")
     return int(length) if _LENGTH.fullmatch(length) else None
 
 
 def content_type(response: httpx2.Response) -> str:
-    """Return of what kind an answer says that it is, as it may be shown."""
+    """Return the content type of an answer in a form that is safe to show."""
     return printable(response.headers.get("Content-Type", "no content type"), 80)
 
 
@@ -84,7 +84,7 @@ def strong_etag(response: httpx2.Response) -> str | None:
 
 
 def problem_of_status(response: httpx2.Response) -> Problem:
-    """Say what the problem is with an answer that has no bytes of the archive."""
+    """Return the problem with an answer that has no bytes of the archive."""
     status_code = response.status_code
     try:
         text = f"the server answered {status_code} {HTTPStatus(status_code).phrase}"
@@ -92,8 +92,8 @@ def problem_of_status(response: httpx2.Response) -> Problem:
         text = f"the server answered {status_code}"
     if status_code >= 500 or status_code in _PASSING:
         return Problem(text, status_code, retry_after=_retry_after(response))
-    # 403 where the URL has expired, 400 where the credentials have that it was signed with. Where
-    # the archive has been moved, another URL helps too.
+    # 403 if the URL has expired, 400 if the credentials that it was signed with have. A fresh URL
+    # also helps if the archive has been moved.
     return Problem(text, status_code, "renew")
 
 
@@ -104,7 +104,7 @@ def _retry_after(response: httpx2.Response) -> float:
         return float(value[:9]) if len(value) < 10 else float("inf")
     try:
         until = parsedate_to_datetime(value)
-        # By the server's clock, where it says what that shows.
+        # By the server's clock, if the answer shows it.
         shown = response.headers.get("Date")
         now = parsedate_to_datetime(shown) if shown else datetime.now(UTC)
     except (TypeError, ValueError, OverflowError, IndexError):
@@ -117,9 +117,9 @@ def _aware(time: datetime) -> datetime:
 
 
 def problem_of_connection(error: Exception) -> Problem:
-    """Say what the problem is with a connection."""
+    """Return the problem with a connection."""
     causes = list(_causes(error))
-    # Its reason may be further down: trio's is in the cause of its own error.
+    # The reason may be further down: in trio it is the cause of its own error.
     detail = next((str(cause) for cause in causes if str(cause)), "")
     untrusted = next((str(c) for c in causes if "CERTIFICATE_VERIFY_FAILED" in str(c)), None)
     tls = next((str(cause) for cause in causes if isinstance(cause, ssl.SSLError)), None)
@@ -128,20 +128,20 @@ def problem_of_connection(error: Exception) -> Problem:
     text = (
         f"the connection failed ({name}: {detail})" if detail else f"the connection failed ({name})"
     )
-    # A certificate that is not trusted stays so, and so does a URL that is not for HTTP.
+    # An untrusted certificate stays untrusted, and a URL that is not for HTTP stays so.
     lasting = untrusted is not None or isinstance(
         error, (httpx2.UnsupportedProtocol, httpx2.LocalProtocolError, UnicodeError)
     )
     if any(isinstance(cause, OverflowError) for cause in causes):
         lasting = True
     if isinstance(error, httpx2.ProxyError) and re.match(r"4(?!08|29)\d\d\b", detail):
-        # What a proxy says of a CONNECT: it does not let one through.
+        # A proxy's refusal of a CONNECT request.
         lasting = True
     return Problem(text, remedy=None if lasting else "later")
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """Iterate over an error and all that led to it, each once."""
+    """Iterate over an error and all its causes, each once."""
     seen: set[int] = set()
     left: list[BaseException | None] = [error]
     while left:
@@ -157,7 +157,7 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def problem_of_url(url: Url) -> Problem | None:
-    """Say why nothing can be asked for at a URL; None: it can."""
+    """Say why no request can be sent to a URL; None if it can."""
     try:
         parsed = httpx2.URL(url.reveal())
     except (httpx2.InvalidURL, ValueError, TypeError):
@@ -169,9 +169,9 @@ def problem_of_url(url: Url) -> Problem | None:
 
 
 def fault_of_address(url: httpx2.URL) -> str | None:
-    """Say why nothing can have the host and the port of a URL; None: something can.
+    """Say why no server can have the host and the port of a URL; None if one can.
 
-    What is asked for them nevertheless fails in many ways, by event loop and by what is wrong.
+    A request to such an address fails in many ways, depending on the event loop and the fault.
     """
     host = url.host.removesuffix(".")
     if not host:
@@ -180,17 +180,17 @@ def fault_of_address(url: httpx2.URL) -> str | None:
     if ":" not in host and (
         not all(0 < len(label) < 64 for label in labels) or re.search(r"[%\s]", host)
     ):
-        return "has a host name that nothing can have"
+        return "has a host name that no server can have"
     if url.port is not None and not 0 < url.port < 65536:
-        return f"has the port {url.port}, which nothing can have"
+        return f"has the port {url.port}, which no server can have"
     return None
 
 
 def target_of(url: Url) -> bytes | None:
-    """Return what to ask a server for, where httpx2 would change it.
+    """Return the request target, if httpx2 would change it.
 
-    It takes ``/../`` out of a path and escapes some characters, and the signature would no longer
-    be that of the URL.
+    httpx2 removes ``/../`` from a path and escapes some characters. The signature would then no
+    longer fit the URL.
     """
     match = _RAW_TARGET.match(url.reveal())
     if match is None:
@@ -200,17 +200,17 @@ def target_of(url: Url) -> bytes | None:
 
 
 def redirected(url: Url, response: httpx2.Response) -> Url | None:
-    """Return where S3 sends a request on to; None: nowhere that may be asked.
+    """Return where S3 redirects a request to; None if no request may be sent there.
 
-    For some time after a bucket was made, S3 answers 307 with another host of its own:
-    https://docs.aws.amazon.com/AmazonS3/latest/userguide/Redirects.html. Over the same scheme, to
-    the same bucket and the same object, it may have the presigned query; anybody else may not.
+    For some time after a bucket was created, S3 answers 307 with another of its own hosts:
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/Redirects.html. The presigned query may go
+    there over the same scheme, for the same bucket and the same object. It may go nowhere else.
     """
     if response.status_code != HTTPStatus.TEMPORARY_REDIRECT:
         return None
     try:
         old = httpx2.URL(url.reveal())
-        # In full, as it stands there: a relative one leads to no other host.
+        # Only an absolute URL counts: a relative one leads to no other host.
         new = httpx2.URL(response.headers.get("Location", ""))
     except (httpx2.InvalidURL, ValueError):
         return None

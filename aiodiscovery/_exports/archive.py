@@ -1,9 +1,9 @@
-"""Whether a zip archive is whole: every byte of every file in it is read, and has its CRC.
+"""Whether a zip archive is whole: every byte of every file in it is read and its CRC is checked.
 
-``zipfile`` lets an archive decide how much memory it takes: all that a chunk of a bz2 or LZMA
-member inflates to, and an object for every member before anything can be cancelled. What it makes
-of members that overlap depends on its version. So the structure is read here, as it is described in
-https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT, in bounded memory. Only what
+``zipfile`` lets an archive decide how much memory it takes: everything that a chunk of a bz2 or
+LZMA member inflates to, and an object for every member before anything can be cancelled. How it
+treats overlapping members depends on its version. So the structure is read here in bounded memory,
+as described in https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT. Only an archive that
 ``zipfile`` can read passes.
 """
 
@@ -21,12 +21,12 @@ from .._client import printable
 
 __all__ = ["Flaw", "find_flaw"]
 
-#: How much is read, and how much of it is inflated, at once, in bytes.
+#: How much is read at once, and how much of it is inflated at once, in bytes.
 _CHUNK_IN = 64 * 1024
 _CHUNK_OUT = 1024 * 1024
-#: How much memory an LZMA member may ask for, in bytes: more than ``xz -9`` does.
+#: The most memory that an LZMA member may ask for, in bytes: more than ``xz -9`` uses.
 _LZMA_MEMORY = 128 * 1024 * 1024
-#: How many files an archive may have. For each, 16 bytes are kept.
+#: The most files that an archive may have. 16 bytes are kept for each.
 _MOST_MEMBERS = 4_000_000
 
 _END = struct.Struct("<4s4H2LH")
@@ -47,8 +47,8 @@ class Flaw(NamedTuple):
     """What is wrong with an archive."""
 
     text: str
-    #: Whether it may be whole all the same: it uses something of the format that cannot be read
-    #: here.
+    #: Whether the archive may be whole all the same, because it uses a feature of the format that
+    #: cannot be read here.
     may_be_whole: bool = False
 
     def __str__(self) -> str:
@@ -71,7 +71,7 @@ class _Member(NamedTuple):
     crc: int
     compressed: int
     size: int
-    #: Where its local header is in the file.
+    #: The offset of its local header in the file.
     start: int
 
     def __str__(self) -> str:
@@ -79,7 +79,7 @@ class _Member(NamedTuple):
 
 
 class _File(io.RawIOBase):
-    """A file for reading that has a position of its own, whoever else reads from the descriptor."""
+    """A file for reading with its own position, whatever else reads from the descriptor."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
@@ -108,7 +108,7 @@ class _File(io.RawIOBase):
 
 
 def read_at(descriptor: int, length: int, offset: int) -> bytes:
-    """Read from a place of a file, without a position where the system can do that."""
+    """Read from an offset of a file, without moving its position if the system can do that."""
     if hasattr(os, "pread"):
         return os.pread(descriptor, length, offset)
     os.lseek(descriptor, offset, os.SEEK_SET)
@@ -116,15 +116,15 @@ def read_at(descriptor: int, length: int, offset: int) -> bytes:
 
 
 def find_flaw(descriptor: int, check_wanted: Callable[[], object]) -> Flaw | None:
-    """Read a zip archive to its end, with the CRC of every file in it.
+    """Read a zip archive to its end, checking the CRC of every file in it.
 
-    :param descriptor: of the file, open for reading.
-    :param check_wanted: called for each member and for each chunk of one; what it raises ends the
-        reading.
-    :return: what is wrong with it; None: nothing.
-    :raises OSError: where it cannot be read.
+    :param descriptor: the file, open for reading.
+    :param check_wanted: called for each member and each chunk of one. An exception that it raises
+        ends the reading.
+    :return: what is wrong with the archive; None if nothing is.
+    :raises OSError: if it cannot be read.
     """
-    # Two views, because the central directory and the members are read in turns.
+    # Two views, because reads of the central directory and of the members alternate.
     archive = _Archive(_File(descriptor), _File(descriptor), check_wanted)
     try:
         archive.verify()
@@ -141,17 +141,17 @@ class _Archive:
         self._directory = io.BufferedReader(directory, _CHUNK_IN)
         self._members = io.BufferedReader(members, _CHUNK_IN)
         self._check_wanted = check_wanted
-        #: Where the central directory begins and ends, and how many bytes stand before the archive
-        #: in the file.
+        #: Where the central directory begins and ends, and how many bytes of the file come before
+        #: the archive.
         self._first = self._last = self._before = 0
 
     def verify(self) -> None:
-        """Read all of it.
+        """Read the whole archive.
 
-        :raises _BadArchiveError: where something is wrong.
+        :raises _BadArchiveError: if something is wrong.
         """
         self._find_directory()
-        # Before anything is inflated: what overlaps may inflate to petabytes.
+        # Before anything is inflated, because overlapping members may inflate to petabytes.
         ends = self._check_structure()
         for member, end in zip(self._entries(), ends, strict=True):
             self._read(member, end - member.compressed)
@@ -231,7 +231,7 @@ class _Archive:
             )
 
     def _check_structure(self) -> "array[int]":
-        """Check all members but for their bytes, and return where each of them ends."""
+        """Check all members except for their bytes, and return where each of them ends."""
         starts, ends = array("Q"), array("Q")
         in_order = True
         for member in self._entries():
@@ -280,7 +280,7 @@ class _Archive:
                 f"{member} in it takes too much memory", may_be_whole=True
             ) from None
         except lzma.LZMAError as error:
-            # As liblzma says it of a limit.
+            # This is how liblzma reports that a limit was exceeded.
             may_be_whole = "limit" in str(error)
             raise _BadArchiveError(f"{member} in it: {error}", may_be_whole=may_be_whole) from None
         except (zlib.error, EOFError, ValueError) as error:
@@ -288,7 +288,7 @@ class _Archive:
         except OSError as error:
             if error.errno is not None:
                 raise
-            # What bz2 says of bad data.
+            # bz2 raises this for bad data.
             raise _BadArchiveError(f"{member} in it: {error}") from None
         if size < member.size:
             raise _BadArchiveError(f"{member} in it is shorter than it should be")
@@ -318,7 +318,7 @@ class _Archive:
 
 
 def _with_zip64(extra: bytes, size: int, compressed: int, start: int) -> tuple[int, int, int]:
-    """Take what does not fit into 32 bits from the extra field."""
+    """Take values that do not fit into 32 bits from the extra field."""
     place = 0
     while place + 4 <= len(extra):
         kind, length = struct.unpack_from("<HH", extra, place)
@@ -338,7 +338,7 @@ def _with_zip64(extra: bytes, size: int, compressed: int, start: int) -> tuple[i
 
 
 def _check_readable(member: _Member) -> None:
-    """Check that a member uses nothing of the format that ``zipfile`` cannot read."""
+    """Check that a member does not use a feature of the format that ``zipfile`` cannot read."""
     problem = None
     if member.flags & (_IS_ENCRYPTED | _IS_STRONGLY_ENCRYPTED):
         problem = "is encrypted"
@@ -371,7 +371,7 @@ def _inflate_deflated(read: Callable[[], bytes]) -> Iterator[bytes]:
 
 
 def _inflate_with(inflater: Any, read: Callable[[], bytes]) -> Iterator[bytes]:
-    """Inflate with what has the methods of a ``BZ2Decompressor``."""
+    """Inflate with an object that has the methods of a ``BZ2Decompressor``."""
     while not inflater.eof:
         data = b""
         if inflater.needs_input:
@@ -382,9 +382,9 @@ def _inflate_with(inflater: Any, read: Callable[[], bytes]) -> Iterator[bytes]:
 
 
 def _inflate_lzma(read: Callable[[int], bytes]) -> Iterator[bytes]:
-    """Inflate what has the header of zip's LZMA members.
+    """Inflate data with the header of zip's LZMA members.
 
-    Written anew it is that of an ``.lzma`` file, for which the memory can be limited.
+    The header is rewritten as that of an ``.lzma`` file, for which the memory can be limited.
     """
     header = read(4)
     length = int.from_bytes(header[2:4], "little")

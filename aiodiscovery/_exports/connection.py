@@ -1,6 +1,6 @@
-"""The way to an archive: through the proxies that the client has, with the trust that it has.
+"""The connection to an archive, through the client's proxies and with the client's trust.
 
-An archive is on another host than the service, so the client's connections are of no use for it.
+An archive is on a different host than the service, so the client's connections cannot be used.
 """
 
 import os
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
 __all__ = ["open_http_client"]
 
-#: For how long a server may say nothing, in seconds.
+#: How long a server may send nothing, in seconds.
 _TIMEOUT = 30.0
 
 
 def open_http_client(client: "AioBaseClient", export_id: str) -> httpx2.AsyncClient:
-    """Make the HTTP client of a download. It reads CA certificates from disk, so it blocks.
+    """Create the HTTP client of a download. It reads CA certificates from disk, so it blocks.
 
-    :raises DownloadError: where the settings of the client or of the environment are at fault.
+    :raises DownloadError: if the settings of the client or of the environment are wrong.
     """
     try:
         trust = _trust_of(client)
@@ -47,12 +47,12 @@ def open_http_client(client: "AioBaseClient", export_id: str) -> httpx2.AsyncCli
         )
     except _FaultError as error:
         problem = str(error)
-    # Not in the except clause: in the chain would be what may name a proxy's password.
+    # Raised outside the except clause, because an error in the chain may name a proxy's password.
     raise DownloadError(f"export {export_id} cannot be downloaded: {problem}", export_id)
 
 
 class _FaultError(Exception):
-    """A setting that no client can be made with."""
+    """A setting with which no HTTP client can be created."""
 
 
 def _config_of(client: "AioBaseClient", name: str) -> Any:
@@ -63,9 +63,9 @@ def _trust_of(client: "AioBaseClient") -> ssl.SSLContext:
     """Return what the client verifies certificates with.
 
     That is its argument ``verify``, else AWS_CA_BUNDLE, else ``ca_bundle`` of the profile, else
-    REQUESTS_CA_BUNDLE. Only its HTTP session knows which of them it is, and that is private: this
-    is the only place that looks there (seen with aiobotocore 3.10.0, where ``_verify`` of the httpx
-    backend becomes the SSLContext that was made of it).
+    REQUESTS_CA_BUNDLE. Only the client's HTTP session knows which one applies, and that is private:
+    this is the only place that looks there. Seen with aiobotocore 3.10.0, where ``_verify`` of the
+    httpx backend is the resulting SSLContext.
     """
     session = getattr(getattr(client, "_endpoint", None), "http_session", None)
     verify = getattr(session, "_verify", True)
@@ -76,7 +76,7 @@ def _trust_of(client: "AioBaseClient") -> ssl.SSLContext:
     try:
         return httpx2.create_ssl_context(verify=bool(verify))
     except OSError as error:
-        # It looks at these of its own.
+        # It reads these variables by itself.
         for name in ("SSL_CERT_FILE", "SSL_CERT_DIR"):
             if os.environ.get(name):
                 raise _FaultError(f"{name} cannot be used: {_reason(error)}") from None
@@ -101,7 +101,7 @@ def _reason(error: Exception) -> str:
 def _proxied(
     scheme: str, url: Any, settings: Any, client: "AioBaseClient", trust: ssl.SSLContext
 ) -> httpx2.AsyncHTTPTransport:
-    """Make what sends requests through a proxy of ``Config(proxies=...)``."""
+    """Create the transport for a proxy of ``Config(proxies=...)``."""
     name = f"the proxy for {scheme} in the client's Config"
     problem = _problem_of_proxy(url)
     if problem:
@@ -113,7 +113,7 @@ def _proxied(
         if bundle is not None:
             own_trust = _context_with(bundle, f"the CA bundle of {name}")
         else:
-            # The client's own is not changed: it does not show that certificate to the service.
+            # The client's own context is unchanged: it does not show that certificate to servers.
             own_trust = trust if certificate is None else httpx2.create_ssl_context()
         if certificate is not None:
             try:
@@ -131,7 +131,7 @@ def _proxied(
 
 def _open_with_environment(trust: ssl.SSLContext) -> httpx2.AsyncClient:
     for scheme in ("https", "http", "all"):
-        # httpx2 looks at ALL_PROXY too, which botocore does not.
+        # httpx2 also uses ALL_PROXY, which botocore does not.
         name, url = _variable(f"{scheme}_proxy")
         problem = _problem_of_proxy(url) if url else ""
         if problem and not _is_without_proxies():
@@ -145,7 +145,7 @@ def _open_with_environment(trust: ssl.SSLContext) -> httpx2.AsyncClient:
 
 
 def _variable(name: str) -> tuple[str, str]:
-    """Return the name of an environment variable as it is written there, and its value."""
+    """Return the name of an environment variable as it is spelled there, and its value."""
     name = name if name in os.environ else name.upper()
     return name, os.environ.get(name, "")
 
@@ -155,14 +155,14 @@ def _is_without_proxies() -> bool:
 
 
 def _with_scheme(url: str) -> str:
-    # As botocore does it.
+    # As in botocore.
     return url if "://" in url else f"http://{url.removeprefix('//')}"
 
 
 def _problem_of_proxy(url: Any) -> str:
-    """Say why something is not the URL of a proxy; nothing: it is one.
+    """Say why a value is not the URL of a proxy; empty if it is.
 
-    It is not shown, because it may hold a password.
+    The value is not shown, because it may hold a password.
     """
     fault = "cannot be read"
     with suppress(httpx2.InvalidURL, TypeError, ValueError, AttributeError):

@@ -15,11 +15,11 @@ _SUFFIX = ".zip"
 class Destination:
     """Where an archive goes.
 
-    :param destination: the path of a file if it ends in ``.zip``, else a directory, which is made
-        if it is not there.
-    :param export_id: what the file is called after in a directory.
-    :raises ValueError: if that is no path.
-    :raises OSError: if what is there is in the way. Nothing is made yet. Blocks.
+    :param destination: the path of a file if it ends in ``.zip``, else a directory, which is
+        created if it does not exist.
+    :param export_id: names the file in a directory.
+    :raises ValueError: if it is not a path.
+    :raises OSError: if something that exists is in the way. Nothing is created yet. Blocks.
     """
 
     def __init__(self, destination: Any, export_id: str) -> None:
@@ -40,11 +40,11 @@ class Destination:
                 )
         files.stat_regular(self.path)
         with suppress(FileNotFoundError):
-            # The longest of the names beside it: it may be too long for the file system.
+            # Checked with the longest of the names beside it, which may be too long for the system.
             self.path.with_name(f"{self.path.name}.part.json").lstat()
 
     def make_directory(self) -> None:
-        """Make the directory that the file is to be in, if it is not there."""
+        """Create the directory of the file if it does not exist."""
         os.makedirs(self.path.parent, exist_ok=True)
 
 
@@ -53,5 +53,5 @@ def _text_of(destination: Any) -> str:
     if not isinstance(text, str) or not text:
         raise ValueError("destination must be the path of a directory, or of a file in '.zip'")
     if "\0" in text:
-        raise ValueError("destination must be a path, which has no null character")
+        raise ValueError("destination must be a path without a null character")
     return text

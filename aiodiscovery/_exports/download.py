@@ -1,7 +1,7 @@
 """Downloading the archive of an export.
 
-``link`` knows where the archive is, ``destination`` where it goes; ``transfer`` gets it over HTTP,
-and ``part`` keeps on disk what has come. Here they are put together.
+``link`` knows where the archive is, ``destination`` where it goes. ``transfer`` gets it over HTTP,
+and ``part`` keeps on disk what has arrived. Here they are put together.
 """
 
 import logging
@@ -32,19 +32,19 @@ __all__ = ["DownloadedExport", "download_export"]
 
 logger = logging.getLogger("aiodiscovery")
 
-#: How often to look whether another download of the same archive has ended, in seconds.
+#: How often to check whether another download of the same archive has ended, in seconds.
 _LOCK_INTERVAL = 0.25
 
 
 @dataclass(frozen=True, slots=True)
 class DownloadedExport:
-    """An export's archive that is on disk, whole and verified."""
+    """The archive of an export on disk, whole and verified."""
 
     path: Path
-    #: How many bytes it has.
+    #: Its size in bytes.
     size: int
-    #: Whether the service left data out, because an export may not be as large as this one would
-    #: have been. Exports of smaller time ranges have all of it.
+    #: Whether the service left data out, because the export would have been too large. Exports of
+    #: smaller time ranges have all of it.
     truncated: bool
 
 
@@ -59,58 +59,60 @@ async def download_export(
     """Download the archive of an export that SUCCEEDED, and verify it.
 
     The bytes go to ``<name>.part`` first. They get the final name once their number is right and
-    every file in the zip archive has its CRC. Where a connection broke, or an earlier download was
-    cancelled or killed, the next request asks for what is missing. Where the server cannot do that,
-    or has another archive by now, the download starts anew, and keeps the old bytes until the new
-    ones are good. A URL that has expired is replaced by describing the export again.
+    the CRC of every file in the zip archive is correct. If a connection broke, or an earlier
+    download was cancelled or killed, the next request asks only for what is missing. If the server
+    cannot do that, or has a different archive by now, the download starts over. It keeps the old
+    bytes until the new ones are good. If the URL has expired, the export is described again to get
+    a fresh one.
 
-    An archive that is there already is kept if it is whole and has the length and the end of the
-    service's, and replaced if it has them and is damaged. An empty file is replaced too. Anything
-    else at that path is an error and stays as it is. A second download to the same path waits for
-    the first one, and takes over if that fails.
+    An existing archive is kept if it is whole and has the length and the end of the service's. If
+    it has these and is damaged, it is replaced. An empty file is replaced too. Anything else at
+    that path is an error and stays as it is. A second download to the same path waits for the first
+    one, and takes over if that fails.
 
-    An archive that came whole, but that ``zipfile`` cannot read, is an error too. It is kept as
+    An archive that arrived whole but that ``zipfile`` cannot read is an error too. It is kept as
     ``<name>.unverified``.
 
     Answers 408, 429 and 5xx, answers that are not an archive, and broken connections are logged and
-    tried again after a while, up to seven times in a row without a byte of progress. Where the
-    server says ``Retry-After``, that is waited for, up to two minutes. A download that is cancelled
-    leaves the part file, closed, for the next one.
+    tried again after a while, up to seven times in a row without a byte of progress. A
+    ``Retry-After`` of the server is respected, up to two minutes. A cancelled download closes the
+    part file and leaves it for the next one.
 
     Requests go through the proxies of the client's ``Config(proxies=...)``, or else of the
     environment. They trust the certificates that the client trusts: its argument ``verify``,
     AWS_CA_BUNDLE, or ``ca_bundle`` of its profile.
 
     :param client: an aiobotocore client for ``discovery``.
-    :param export: the export's id, or its ExportInfo, whose download URL saves a call.
+    :param export: the export's id, or its ExportInfo. The download URL in an ExportInfo saves a
+        call.
     :param destination: the path of the file if it ends in ``.zip`` and is not a directory. Anything
-        else is a directory, which is made if it is not there; the file in it is called
+        else is a directory, which is created if it does not exist. The file in it is called
         ``<exportId>.zip``.
-    :param progress: called with how many bytes are on disk and how many there will be, None where
-        that is unknown. They begin above 0 where a download goes on, and go back where it starts
-        anew.
-    :param http_client: an ``httpx2.AsyncClient`` to download with instead, for a proxy, CA
-        certificates or time-outs of your own. It is not closed. Its headers, cookies, auth and
-        redirects are left alone: a presigned URL wants none of them.
-    :return: the path, the size and whether the service left data out, which is logged as a warning
-        too.
+    :param progress: called with the number of bytes on disk and the expected total, which is None
+        if unknown. The number begins above 0 when a download is resumed, and goes back when it
+        starts over.
+    :param http_client: an ``httpx2.AsyncClient`` to download with instead, for your own proxy, CA
+        certificates or time-outs. It is not closed. Its headers, cookies, auth and redirects are
+        not used: a presigned URL needs none of them.
+    :return: the path, the size and whether the service left data out. That is also logged as a
+        warning.
     :raises ExportNotSucceededError: if the export has not SUCCEEDED.
-    :raises DownloadError: if the service does not know it, its archive cannot be downloaded, or is
-        not a whole zip archive.
+    :raises DownloadError: if the service does not know the export, or if its archive cannot be
+        downloaded or is not a whole zip archive.
     :raises botocore.exceptions.BotoCoreError: if the export cannot be described, as botocore raises
-        it, as is ``ClientError``.
+        it; the same goes for ``ClientError``.
     :raises FileExistsError: if something else has the name of the archive, or of its part.
-    :raises OSError: if the file cannot be written, the directory of a path in ``.zip`` is not
-        there, or the file system has no locks.
-    :raises ValueError: if that is no export, no path or no HTTP client.
+    :raises OSError: if the file cannot be written, if the directory of a path in ``.zip`` does not
+        exist, or if the file system has no locks.
+    :raises ValueError: if an argument is not an export, a path or an HTTP client.
     :raises ImportError: if the extra ``download`` is not installed.
     """
     link = Link(client, export)
-    del export  # it may hold the URL, which no traceback with variables is to show
+    del export  # it may hold the URL, which must not appear in a traceback with variables
     check_client(client)
     export_id = link.export_id
     try:
-        import httpx2  # noqa: PLC0415  # it comes with an extra
+        import httpx2  # noqa: PLC0415  # installed with an extra
 
         from .connection import open_http_client  # noqa: PLC0415
         from .transfer import Transfer  # noqa: PLC0415
@@ -122,7 +124,7 @@ async def download_export(
         kind = type(http_client)
         raise ValueError(
             "http_client must be an httpx2.AsyncClient, "
-            f"not {kind.__module__}.{kind.__qualname__}"  # for httpx has one too
+            f"not {kind.__module__}.{kind.__qualname__}"  # httpx has a class of the same name
         )
     hide_signatures_in_logs()
     place = await run_sync(Destination, destination, export_id)
@@ -146,7 +148,7 @@ async def download_export(
 
 
 async def _download(transfer: "Transfer", path: Path, export_id: str) -> int:
-    """Have the archive at a path in the end, and return its size."""
+    """Make sure that the archive is at a path, and return its size."""
     part = Part(path, export_id)
     try:
         while True:
@@ -154,13 +156,13 @@ async def _download(transfer: "Transfer", path: Path, export_id: str) -> int:
             try:
                 replaced = await run_sync(published.open)
                 if replaced is not None and await _is_this(published, replaced, transfer, part):
-                    logger.info("export %s is in %s already", export_id, printable(path))
+                    logger.info("export %s is already in %s", export_id, printable(path))
                     await run_sync(_clear, part)
                     return replaced.st_size
             finally:
                 published.close()
             if not part.is_open:
-                # Whoever has it open may publish it, so there may be something by then.
+                # The other download that has it open may publish it, so look again afterwards.
                 await _open(part)
                 continue
             await transfer.fetch(part)
@@ -168,7 +170,7 @@ async def _download(transfer: "Transfer", path: Path, export_id: str) -> int:
             try:
                 await run_sync(part.publish, replaced)
             except FileExistsError:
-                # By another download, where locks do not lock; or by somebody else.
+                # Another download did, on a file system whose locks do not work; or other code did.
                 continue
             logger.info("export %s is in %s", export_id, printable(path))
             return size
@@ -179,22 +181,22 @@ async def _download(transfer: "Transfer", path: Path, export_id: str) -> int:
 async def _is_this(
     published: Published, found: os.stat_result, transfer: "Transfer", part: Part
 ) -> bool:
-    """Say whether what has the final name is the archive, whole.
+    """Say whether the file with the final name is the archive, whole.
 
-    :return: False where it may be replaced: it is empty, or this archive and damaged.
-    :raises FileExistsError: where it is anything else.
+    :return: False if it may be replaced: it is empty, or it is this archive and damaged.
+    :raises FileExistsError: if it is anything else.
     """
     if not found.st_size:
         return False
     if not await transfer.finds_the_same(published, found.st_size):
         raise FileExistsError(
-            f"{str(part.path)!r} is there and is not the archive of export {part.export_id} as the "
-            "service has it; nothing is replaced: move it away, or choose another path"
+            f"{str(part.path)!r} exists and is not the archive of export {part.export_id} that the "
+            "service has; nothing is replaced: move it away, or choose another path"
         )
     flaw = await run_sync(published.find_flaw)
     if flaw is not None:
         logger.warning(
-            "export %s in %s is damaged: %s, getting it anew",
+            "export %s in %s is damaged: %s, downloading it again",
             part.export_id,
             printable(part.path),
             flaw,
@@ -203,19 +205,19 @@ async def _is_this(
 
 
 async def _open(part: Part) -> None:
-    """Open a part, once no other download has it open."""
+    """Open a part once no other download has it open."""
     waits = False
     while not await run_sync(part.try_open):
         if not waits:
             logger.info(
-                "export %s is being downloaded to %s already", part.export_id, printable(part.path)
+                "export %s is already being downloaded to %s", part.export_id, printable(part.path)
             )
         waits = True
         await anyio.sleep(_LOCK_INTERVAL)
 
 
 def _clear(part: Part) -> None:
-    """Remove what a download has left of an archive that is there, if that is possible."""
+    """Remove leftovers of a download whose archive exists, if possible."""
     with suppress(OSError):
         if part.is_open or part.try_open(leftovers_only=True):
             part.clear()

@@ -1,7 +1,7 @@
-"""Files on disk of which one can be sure: regular ones, never through a link, never another's.
+"""Safe access to files on disk: regular files only, never through a link, never another's.
 
-All functions block. A name can be given to another file at any time, by whoever may write to the
-directory, so what counts is the file that is open, and names are compared with it.
+All functions block. Anyone who may write to the directory can give a name to another file at any
+time. So what counts is the open file, and names are compared with it.
 """
 
 import contextlib
@@ -32,25 +32,25 @@ __all__ = [
     "write",
 ]
 
-#: Not on Windows: never follow a link, never wait for the other end of a FIFO.
+#: Not on Windows: never follow a link, and never wait for the other end of a FIFO.
 _SAFE = (
     getattr(os, "O_NOFOLLOW", 0)
     | getattr(os, "O_NONBLOCK", 0)
     | getattr(os, "O_CLOEXEC", 0)
     | getattr(os, "O_BINARY", 0)
 )
-#: What the permissions of a new file are before the umask.
+#: The permissions of a new file, before the umask.
 _MODE = 0o666
 _CHUNK = 1024 * 1024
 
-#: What a file system says that has no locks.
+#: The errors of a file system without locks.
 _NO_LOCKS = (ENOSYS, EOPNOTSUPP, ENOLCK)
 
 if sys.platform == "win32":
     import msvcrt
 
     def _lock(descriptor: int) -> None:
-        # What is locked cannot be read, so it is nothing of the file.
+        # A locked region cannot be read, so it is far behind the end of the file.
         os.lseek(descriptor, 0x7FFF_FFFE, os.SEEK_SET)
         msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
 
@@ -60,19 +60,19 @@ else:
     import fcntl
 
     def _lock(descriptor: int) -> None:
-        # flock(), because a lock of lockf() holds for all of a process.
+        # flock(), because locks of lockf() belong to the whole process.
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
     def unlock(descriptor: int) -> None:
-        """Let go of a lock, also where a forked process has the file open too."""
+        """Release a lock, even if a forked process has the file open too."""
         with contextlib.suppress(OSError):
             fcntl.flock(descriptor, fcntl.LOCK_UN)
 
 
 def try_lock(descriptor: int, path: Path) -> bool:
-    """Lock an open file; return False where another one has it locked.
+    """Lock an open file. Return False if someone else has locked it.
 
-    :raises OSError: where the file system has no locks.
+    :raises OSError: if the file system has no locks.
     """
     try:
         _lock(descriptor)
@@ -90,27 +90,27 @@ def try_lock(descriptor: int, path: Path) -> bool:
 
 
 def stat_regular(path: Path) -> os.stat_result | None:
-    """Look at what has a name.
+    """Return the status of the file with a name.
 
-    :return: None where nothing has it.
-    :raises IsADirectoryError, FileExistsError: where that is not a regular file.
+    :return: None if there is no such file.
+    :raises IsADirectoryError, FileExistsError: if it is not a regular file.
     """
     try:
         found = path.lstat()
     except FileNotFoundError:
         return None
     if stat.S_ISDIR(found.st_mode):
-        raise IsADirectoryError(f"{str(path)!r} is a directory, and no file can replace it")
+        raise IsADirectoryError(f"{str(path)!r} is a directory, and is not replaced by a file")
     if not stat.S_ISREG(found.st_mode):
         kind = "a symbolic link" if stat.S_ISLNK(found.st_mode) else "not a regular file"
-        raise FileExistsError(f"{str(path)!r} is {kind}, which is left as it is")
+        raise FileExistsError(f"{str(path)!r} is {kind}, and is left as it is")
     return found
 
 
 def open_regular(path: Path, flags: int = os.O_RDONLY) -> int | None:
-    """Open a regular file that is there; return None where there is none.
+    """Open an existing regular file. Return None if there is none.
 
-    :raises IsADirectoryError, FileExistsError: where that is not a regular file.
+    :raises IsADirectoryError, FileExistsError: if it is not a regular file.
     """
     if stat_regular(path) is None:
         return None
@@ -119,24 +119,24 @@ def open_regular(path: Path, flags: int = os.O_RDONLY) -> int | None:
     except FileNotFoundError:
         return None
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        # It was changed between the two calls.
+        # It was replaced between the two calls.
         os.close(descriptor)
         raise FileExistsError(f"{str(path)!r} is not a regular file, and is left as it is")
     return descriptor
 
 
 def create(path: Path, *, append: bool = True) -> int:
-    """Make a new file, for reading and writing.
+    """Create a new file, for reading and writing.
 
     :param append: whether to write at its end, wherever it was read.
-    :raises FileExistsError: where something has that name.
+    :raises FileExistsError: if the name is in use.
     """
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | (os.O_APPEND if append else 0)
     return os.open(path, flags | _SAFE, _MODE)
 
 
 def write(descriptor: int, data: bytes | memoryview, path: Path) -> None:
-    """Write all of it. An error says to which file."""
+    """Write all of the data. An error names the file."""
     left = memoryview(data)
     try:
         while left:
@@ -146,9 +146,9 @@ def write(descriptor: int, data: bytes | memoryview, path: Path) -> None:
 
 
 def copy(source: int, path: Path, length: int, check_wanted: Callable[[], object]) -> int:
-    """Copy the first bytes of an open file into a new one, and return that one, open.
+    """Copy the first bytes of an open file into a new one, and return the new one, open.
 
-    :param check_wanted: called again and again; what it raises ends the copying.
+    :param check_wanted: called again and again. An exception that it raises ends the copying.
     """
     descriptor = create(path)
     try:
@@ -180,12 +180,12 @@ def same_content(one: int, other: int, check_wanted: Callable[[], object]) -> bo
 
 
 def is_there(path: Path) -> bool:
-    """Say whether anything has a name, be it a link to nowhere."""
+    """Say whether a name is in use, even by a dangling link."""
     return os.path.lexists(path)
 
 
 def has_name(descriptor: int, path: Path) -> bool:
-    """Say whether an open file has a name."""
+    """Say whether an open file has a given name."""
     try:
         return os.path.samestat(os.fstat(descriptor), path.lstat())
     except FileNotFoundError:
@@ -193,12 +193,12 @@ def has_name(descriptor: int, path: Path) -> bool:
 
 
 def private_name(path: Path) -> Path:
-    """Return a name beside another one that nobody else uses, no longer than that of its note."""
+    """Return a unique name beside another one, no longer than that of its note."""
     return path.with_name(f"{path.name}.{secrets.token_hex(4)}~")
 
 
 def remove(path: Path) -> None:
-    """Remove a name, if that is possible."""
+    """Remove a name, if possible."""
     with contextlib.suppress(OSError):
         path.unlink()
 
@@ -210,21 +210,22 @@ def give_name(
     check_wanted: Callable[[], object],
     replaced: os.stat_result | None = None,
 ) -> None:
-    """Give an open file, and no other, a name that nothing has.
+    """Give an open file, and no other, a name that is not in use.
 
-    :param path: the name that it has had so far. It is gone afterwards.
-    :param check_wanted: called again and again; what it raises leaves things as they were.
-    :param replaced: the one file that may have the name already, which is replaced.
-    :raises FileExistsError: where something else has it.
+    :param path: its present name, which is gone afterwards.
+    :param check_wanted: called again and again. An exception that it raises leaves everything as it
+        was.
+    :param replaced: the one file that may have the name already. It is replaced.
+    :raises FileExistsError: if something else has the name.
     """
     if sys.platform == "win32":
-        os.close(descriptor)  # no open file can be renamed there
+        os.close(descriptor)  # Windows cannot rename an open file
         (os.rename if replaced is None else os.replace)(path, name)
         return
     link = f"/proc/self/fd/{descriptor}"
     if replaced is None:
         with contextlib.suppress(_CannotLinkError):
-            # On Linux: exactly this file, in one step.
+            # On Linux: this exact file, in one step.
             _link(link, name, descriptor)
             _drop(descriptor, path)
             return
@@ -245,7 +246,7 @@ def give_name(
 
 
 class _CannotLinkError(Exception):
-    """The system, or the file system, makes no such link."""
+    """The system, or the file system, cannot create such a link."""
 
 
 def _link(source: str | Path, name: Path, descriptor: int | None = None) -> None:
@@ -253,11 +254,11 @@ def _link(source: str | Path, name: Path, descriptor: int | None = None) -> None
         if descriptor is None:
             os.link(source, name)
         else:
-            # With any directory, which an absolute path has no use for, Python calls linkat() and
-            # has it follow the link that is in /proc.
+            # An absolute path does not need a directory descriptor. With one, Python calls linkat()
+            # and lets it follow the link in /proc.
             os.link(source, name, src_dir_fd=descriptor, follow_symlinks=True)
     except FileExistsError:
-        raise FileExistsError(EEXIST, "There is something already", str(name)) from None
+        raise FileExistsError(EEXIST, "Something already exists there", str(name)) from None
     except (OSError, NotImplementedError):
         raise _CannotLinkError from None
 
@@ -265,12 +266,12 @@ def _link(source: str | Path, name: Path, descriptor: int | None = None) -> None
 def _take_away(
     descriptor: int, path: Path, private: Path, check_wanted: Callable[[], object]
 ) -> None:
-    """Give an open file a private name, under which nobody else can open it."""
+    """Give an open file a private name, under which no other code can open it."""
     with contextlib.suppress(FileNotFoundError):
         os.rename(path, private)
         if has_name(descriptor, private):
             return
-        # It is another one's, who has taken over the name.
+        # The name belongs to another file by now.
         os.rename(private, path)
     os.close(copy(descriptor, private, os.fstat(descriptor).st_size, check_wanted))
 
@@ -279,21 +280,21 @@ def _place(private: Path, name: Path, replaced: os.stat_result | None) -> None:
     if replaced is not None:
         with contextlib.suppress(FileNotFoundError):
             if not os.path.samestat(name.lstat(), replaced):
-                raise FileExistsError(EEXIST, "There is something else by now", str(name))
+                raise FileExistsError(EEXIST, "Something else exists there by now", str(name))
         os.replace(private, name)
         return
     try:
         _link(private, name)
     except _CannotLinkError:
-        # A file system without hard links: in two steps then.
+        # A file system without hard links needs two steps.
         if is_there(name):
-            raise FileExistsError(EEXIST, "There is something already", str(name)) from None
+            raise FileExistsError(EEXIST, "Something already exists there", str(name)) from None
         os.rename(private, name)
     else:
         remove(private)
 
 
 def _drop(descriptor: int, path: Path) -> None:
-    """Remove a name that an open file has."""
+    """Remove the name of an open file."""
     if has_name(descriptor, path):
         remove(path)

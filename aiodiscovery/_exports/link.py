@@ -1,7 +1,7 @@
 """The way to the archive of an export: a presigned URL, which is a credential.
 
-Here it is always in a ``Url``, whose repr leaves out what makes it a credential: tracebacks with
-the values of variables are shown, logged, and sent to services that collect them.
+It is always kept in a ``Url``, whose repr leaves out the secret part. Tracebacks with the values of
+variables are shown, logged, and sent to services that collect them.
 """
 
 import re
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Link", "Url"]
 
-# What is no danger in a file name, and no URL.
+# A file name without dangerous characters, which cannot be a URL either.
 _EXPORT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 
 
 class Url:
-    """A URL that only shows what is not secret."""
+    """A URL whose repr shows only what is not secret."""
 
     __slots__ = ("_text",)
 
@@ -36,7 +36,7 @@ class Url:
         return bool(self._text)
 
     def reveal(self) -> str:
-        """Return all of it, for what is not kept."""
+        """Return the full URL. The caller must not keep it."""
         return self._text
 
 
@@ -44,7 +44,7 @@ class Link:
     """The way to the archive of an export.
 
     :param export: an export id or an ExportInfo. Nothing is checked yet, so that no traceback ends
-        where this is an argument.
+        where it is an argument.
     """
 
     def __init__(self, client: "AioBaseClient", export: Any) -> None:
@@ -65,10 +65,10 @@ class Link:
     def export_id(self) -> str:
         """The id of the export.
 
-        :raises ValueError: if there is none that can be one.
+        :raises ValueError: if the argument has no valid id.
         """
         if self._id is None:
-            # What it is instead is not said: it may be a download URL.
+            # The argument is not shown: it may be a download URL.
             raise ValueError(
                 "export must be an ExportInfo or an export id: "
                 "up to 200 letters, digits, '-', '_' and '.'"
@@ -77,9 +77,9 @@ class Link:
         return export_id
 
     async def make_ready(self) -> None:
-        """See to it that there is a URL.
+        """Make sure that there is a URL.
 
-        :raises DownloadError: where there is none.
+        :raises DownloadError: if there is none.
         """
         if self._is_described:
             self._check_succeeded()
@@ -89,7 +89,7 @@ class Link:
     async def renew(self) -> None:
         """Get a fresh URL.
 
-        :raises DownloadError: where there is none.
+        :raises DownloadError: if there is none.
         """
         if not await self._describe():
             raise DownloadError(
@@ -107,7 +107,7 @@ class Link:
         return info is not None
 
     def _take(self, info: Mapping[str, Any]) -> None:
-        # An ExportInfo of the caller's may hold anything.
+        # The caller's ExportInfo may hold anything.
         url = info.get("configurationsDownloadUrl")
         self.url = Url(url) if isinstance(url, str) else Url()
         self._status = info.get("exportStatus")

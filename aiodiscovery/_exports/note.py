@@ -1,4 +1,4 @@
-"""The note beside a part: what its bytes are the beginning of, and the lock on the part.
+"""The note beside a part: what archive its bytes belong to, and the lock on the part.
 
 All methods block.
 """
@@ -15,8 +15,8 @@ from . import files
 
 __all__ = ["Note", "Noted", "is_strong_etag"]
 
-#: How long a note is, in bytes. It is written in one piece of this length, so that a process that
-#: is killed leaves the old one or the new one.
+#: How long a note is, in bytes. It is written in one piece of this length, so that a killed process
+#: leaves either the old one or the new one.
 _SIZE = 4096
 
 _STRONG_ETAG = re.compile(r'"[\x21\x23-\x7e]{0,1000}"')
@@ -24,26 +24,25 @@ _PRIVATE = re.compile(r"\.[0-9a-f]{8}~")
 
 
 def is_strong_etag(etag: Any) -> bool:
-    """Say whether this is an ETag that tells whether bytes are still the same, and can be sent."""
+    """Say whether an ETag is strong, so that it tells if bytes are the same, and can be sent."""
     return isinstance(etag, str) and _STRONG_ETAG.fullmatch(etag) is not None
 
 
 class Noted(NamedTuple):
-    """What a note says; nothing where it is damaged, or is another export's."""
+    """What a note says. Empty if it is damaged or belongs to another export."""
 
-    #: The strong ETag of what the bytes are from, and how many there will be, None where that is
-    #: not known.
+    #: The strong ETag of the archive that the bytes belong to, and its length. None if unknown.
     etag: str | None = None
     total: int | None = None
-    #: The file in which other bytes of this download are.
+    #: The file that holds other bytes of this download.
     private: Path | None = None
 
 
 class Note:
     """A note, and the lock on it.
 
-    :param path: where the archive is to be in the end.
-    :param export_id: the export that it is of.
+    :param path: the final path of the archive.
+    :param export_id: the export that the archive belongs to.
     """
 
     def __init__(self, path: Path, export_id: str) -> None:
@@ -55,15 +54,15 @@ class Note:
 
     @property
     def is_open(self) -> bool:
-        """Whether it is open, and locked."""
+        """Whether it is open and locked."""
         return self._descriptor is not None
 
     def try_open(self, *, leftovers_only: bool) -> bool:
-        """Open it, and lock it.
+        """Open it and lock it.
 
-        :param leftovers_only: whether to open it only if it is there.
-        :return: False where another one has it locked, or where it is not there.
-        :raises OSError: where it cannot be made, is not a regular file, or cannot be locked.
+        :param leftovers_only: whether to open it only if it exists.
+        :return: False if someone else has locked it, or if it does not exist.
+        :raises OSError: if it cannot be created, is not a regular file, or cannot be locked.
         """
         while True:
             opened = self._open(leftovers_only=leftovers_only)
@@ -82,7 +81,7 @@ class Note:
                     files.remove(self._path)
                 os.close(descriptor)
                 raise
-            # Who had the lock has removed the file between the two calls.
+            # The previous holder of the lock has removed the file between the two calls.
             os.close(descriptor)
 
     def _open(self, *, leftovers_only: bool) -> tuple[int, bool] | None:
@@ -92,7 +91,7 @@ class Note:
                 if os.fstat(descriptor).st_nlink > 1:
                     os.close(descriptor)
                     raise FileExistsError(
-                        f"{str(self._path)!r} is the file of another name too, and is left as it is"
+                        f"{str(self._path)!r} has another name too, and is left as it is"
                     )
                 return descriptor, False
             if leftovers_only:
@@ -101,7 +100,7 @@ class Note:
                 return files.create(self._path, append=False), True
 
     def read(self) -> Noted:
-        """Return what it says."""
+        """Return what the note says."""
         assert self._descriptor is not None  # noqa: S101  # it is open
         try:
             text = files.read_at(self._descriptor, _SIZE + 1, 0)
@@ -123,7 +122,7 @@ class Note:
         return Noted(etag, total, private)
 
     def write(self, noted: Noted) -> None:
-        """Have it say something else."""
+        """Replace what the note says."""
         assert self._descriptor is not None  # noqa: S101  # it is open
         note: dict[str, Any] = {}
         if noted.etag is not None:
@@ -139,7 +138,7 @@ class Note:
     def remove(self) -> None:
         """Remove it.
 
-        While it is locked: afterwards it may be another one's.
+        This is done while it is locked. Afterwards the file may belong to another download.
         """
         assert self._descriptor is not None  # noqa: S101  # it is open
         self._is_removed = True
@@ -147,12 +146,12 @@ class Note:
             files.remove(self._path)
 
     def close(self) -> None:
-        """Let go of the lock."""
+        """Release the lock."""
         if self._descriptor is None:
             return
         files.unlock(self._descriptor)
         os.close(self._descriptor)
         self._descriptor = None
         if sys.platform == "win32" and self._is_removed:
-            # Which removes no file that is open, this one before or another one's now.
+            # Windows does not remove an open file, be it this one or one of another download.
             files.remove(self._path)

@@ -1,15 +1,15 @@
-"""What is on disk of a download that is not complete.
+"""The files on disk of a download that is not complete.
 
-The bytes are in ``<name>.part``. What they are the beginning of is said by the note beside it,
-``<name>.part.json``; who holds the lock on that note has the part to itself. The operating system
-lets go of the lock when a process ends, however it ends.
+The bytes are in ``<name>.part``. The note beside it, ``<name>.part.json``, says which archive they
+belong to. The holder of the lock on that note has the part to itself. The operating system releases
+the lock when a process ends, however it ends.
 
-Not every file system's locks lock. So what must never happen does not depend on them: a file is
-written only by the ``Part`` that made it, and only such a file is published. What an earlier
-download left is copied into a new file before anything is added to it.
+The locks of some file systems do not work. So what must never happen does not depend on them: a
+file is written only by the ``Part`` that created it, and only such a file is published. The bytes
+of an earlier download are copied into a new file before anything is appended.
 
-A download that starts anew leaves the bytes that it has alone until the new ones have proved
-themselves, in a file of a private name that the note holds.
+A download that starts over keeps the old bytes until the new ones have proved themselves. The new
+ones are in a file with a private name, which is in the note.
 """
 
 import contextlib
@@ -27,24 +27,24 @@ from .note import Note, Noted
 
 __all__ = ["Part"]
 
-#: How many archives that cannot be read may lie beside each other.
+#: The most unreadable archives that may be kept beside each other.
 _MOST_UNVERIFIED = 99
 
 
 @dataclass
 class _Bytes:
-    """Bytes of an archive on disk, from the first one on."""
+    """The bytes of an archive on disk, from the first one on."""
 
     path: Path
     descriptor: int
-    #: Whether this Part has made the file, so that nobody else writes to it.
+    #: Whether this Part created the file, so that no other one writes to it.
     is_own: bool
     size: int
-    #: How many there will be; None where that is not known.
+    #: The length of the archive in bytes; None if unknown.
     total: int | None
-    #: The strong ETag of what they are from; None where it has none.
+    #: The strong ETag of the archive; None if it has none.
     etag: str | None
-    #: Whether all of them are known to have come in one answer.
+    #: Whether all of them are known to come from one answer.
     in_one_piece: bool = False
 
     @property
@@ -59,10 +59,10 @@ class _Bytes:
 class Part:
     """The part of an archive that is on disk.
 
-    All methods block: they are for threads, except :meth:`close`.
+    All methods block and are meant for threads, except :meth:`close`.
 
-    :param path: where the archive is to be in the end.
-    :param export_id: the export that it is of.
+    :param path: the final path of the archive.
+    :param export_id: the export that the archive belongs to.
     """
 
     def __init__(self, path: Path, export_id: str) -> None:
@@ -70,10 +70,10 @@ class Part:
         self.export_id = export_id
         self._data_path = path.with_name(f"{path.name}.part")
         self._note = Note(path, export_id)
-        # A task that asyncio cancels leaves a call behind that still runs in its thread.
+        # When asyncio cancels a task, its call may still run in a thread.
         self._mutex = threading.Lock()
         self._closed = False
-        #: What is in the part file, and what is to take its place once it has proved itself.
+        #: The bytes in the part file, and those that are to replace them once proved.
         self._main: _Bytes | None = None
         self._new: _Bytes | None = None
 
@@ -84,29 +84,29 @@ class Part:
 
     @property
     def size(self) -> int:
-        """How many bytes there are."""
+        """The number of bytes that have arrived."""
         return 0 if self._bytes is None else self._bytes.size
 
     @property
     def total(self) -> int | None:
-        """How many bytes there will be; None where that is not known."""
+        """The length of the archive in bytes; None if unknown."""
         return None if self._bytes is None else self._bytes.total
 
     @property
     def etag(self) -> str | None:
-        """The strong ETag of what the bytes are from; None where it has none."""
+        """The strong ETag of the archive that the bytes belong to; None if it has none."""
         return None if self._bytes is None else self._bytes.etag
 
     @property
     def in_one_piece(self) -> bool:
-        """Whether all bytes are known to have come in one answer."""
+        """Whether all bytes are known to come from one answer."""
         return self._bytes is not None and self._bytes.in_one_piece
 
     @property
     def offset(self) -> int:
-        """Where the download goes on; 0 where it has to start anew.
+        """Where the download continues; 0 if it has to start over.
 
-        What is whole lacks its last byte: with that comes whether it is still the same.
+        For a whole archive this is its last byte. The answer for it shows if it is still the same.
         """
         return 0 if self._bytes is None else self._bytes.offset
 
@@ -123,8 +123,8 @@ class Part:
         """Open it, with what an earlier download has left.
 
         :param leftovers_only: whether to open it only if there is something to open.
-        :return: False where another download has it open.
-        :raises OSError: where it cannot be made, is not a regular file, or cannot be locked.
+        :return: False if another download has it open.
+        :raises OSError: if it cannot be created, is not a regular file, or cannot be locked.
         """
         with self._mutex:
             if self._closed or not self._note.try_open(leftovers_only=leftovers_only):
@@ -135,7 +135,7 @@ class Part:
     def _load(self) -> None:
         noted = self._note.read()
         if noted.private is not None:
-            # A download that was killed has left what it had not come to the end of.
+            # The private file of a download that was killed while it started over.
             files.remove(noted.private)
         if files.stat_regular(self._data_path) is None or noted.etag is None:
             return
@@ -152,9 +152,9 @@ class Part:
             )
 
     def begin(self, etag: str | None, total: int | None) -> None:
-        """Start anew, with what has this ETag and this length.
+        """Start over, with an archive that has this ETag and this length.
 
-        Bytes that a download could go on with are kept until those that come now have proved
+        Bytes from which a download could continue are kept until the new ones have proved
         themselves.
         """
         with self._mutex:
@@ -171,7 +171,7 @@ class Part:
             self._start(etag, total)
 
     def _start(self, etag: str | None, total: int | None) -> None:
-        """Make the part file, empty."""
+        """Create the part file, empty."""
         self._write_note()
         self._discard_main()
         # In this order, a process that is killed in between leaves nothing that is wrong.
@@ -186,18 +186,18 @@ class Part:
         try:
             return files.create(self._data_path)
         except FileExistsError:
-            # One that its note does not tell about, or another download's by now.
+            # A file that its note does not mention, or that belongs to another download by now.
             files.stat_regular(self._data_path)
             self._data_path.unlink(missing_ok=True)
             return files.create(self._data_path)
 
     def go_on(self, total: int | None) -> None:
-        """Note that what comes next is from another answer, which begins at the offset."""
+        """Note that the next bytes come from another answer, which begins at the offset."""
         with self._mutex:
             self._check_open()
             offset = self.offset
             if self._new is not None:
-                # Two answers are of the same archive by now.
+                # Two answers have now been of the same archive.
                 self._promote()
             assert self._main is not None  # noqa: S101  # otherwise there is no offset
             if not self._main.is_own:
@@ -211,11 +211,11 @@ class Part:
                 self._write_note(self._main)
 
     def _adopt(self, length: int) -> None:
-        """Copy the bytes that an earlier download left into a file of one's own."""
+        """Copy the bytes that an earlier download left into a file created here."""
         left = self._main
         assert left is not None  # noqa: S101  # there is something to adopt
         if sys.platform == "win32":
-            # Locks do lock there, and no open file is ever replaced.
+            # Locks work on Windows, and an open file is never replaced there.
             os.close(left.descriptor)
             left.descriptor = os.open(left.path, os.O_RDWR | os.O_APPEND | os.O_BINARY)
             os.ftruncate(left.descriptor, length)
@@ -235,14 +235,14 @@ class Part:
         self._write_note(left)
 
     def _promote(self) -> None:
-        """Let the new bytes take the place of the old ones."""
+        """Replace the old bytes with the new ones."""
         new = self._new
         assert new is not None  # noqa: S101  # there is something to promote
-        # Neither note would be right between the two steps.
+        # Between the two steps neither note would be right.
         self._write_note(private=new.path)
         self._discard_main()
         if sys.platform == "win32":
-            os.close(new.descriptor)  # no open file can be renamed there
+            os.close(new.descriptor)  # Windows cannot rename an open file
             os.replace(new.path, self._data_path)
             new.descriptor = os.open(self._data_path, os.O_RDWR | os.O_APPEND | os.O_BINARY)
         else:
@@ -252,10 +252,10 @@ class Part:
         self._write_note(new)
 
     def settle(self) -> None:
-        """Decide, when an answer broke off, which bytes to go on with: the old or the new ones.
+        """Decide which bytes to continue with after an answer broke off: the old or the new ones.
 
-        New ones that a download cannot go on with are worth nothing. Of the same archive, the more
-        the better.
+        New ones from which a download cannot continue are worth nothing. If both belong to the same
+        archive, the longer ones win.
         """
         with self._mutex:
             if self._closed or self._new is None:
@@ -270,7 +270,7 @@ class Part:
                     self._discard_new()
 
     def drop_new(self) -> None:
-        """Forget the bytes that came last, and go back to older ones, if there are any."""
+        """Drop the bytes that came last, and go back to older ones, if there are any."""
         with self._mutex:
             self._check_open()
             if self._new is not None:
@@ -281,17 +281,17 @@ class Part:
                 self._write_note()
 
     def clear(self) -> None:
-        """Forget all of it."""
+        """Drop everything."""
         with self._mutex:
             self._check_open()
             self._discard_new()
             self._discard_main()
             if files.stat_regular(self._data_path) is not None:
-                files.remove(self._data_path)  # one that its note does not tell about
+                files.remove(self._data_path)  # a file that its note does not mention
             self._write_note()
 
     def append(self, chunk: bytes) -> None:
-        """Write what follows."""
+        """Write the next bytes."""
         with self._mutex:
             self._check_open()
             target = self._bytes
@@ -301,7 +301,7 @@ class Part:
             target.size += len(chunk)
 
     def find_flaw(self) -> Flaw | None:
-        """Say what is wrong with the archive that this is; None: nothing."""
+        """Say what is wrong with the archive; None if nothing is."""
         with self._mutex:
             self._check_open()
             assert self._bytes is not None  # noqa: S101  # begin() or go_on() came before
@@ -314,7 +314,7 @@ class Part:
     def _check_wanted(self) -> None:
         from_thread.check_cancelled()
         if self._closed:
-            # By a task that asyncio cancelled, of which anyio does not know.
+            # Cancelled by asyncio itself, which anyio does not know of.
             raise ClosedResourceError
 
     def _check_open(self) -> None:
@@ -325,7 +325,7 @@ class Part:
         """Give it its final name.
 
         :param replaced: the one file that may have that name already.
-        :raises FileExistsError: where something else has it.
+        :raises FileExistsError: if something else has it.
         """
         with self._mutex:
             self._check_open()
@@ -334,7 +334,7 @@ class Part:
     def keep_unverified(self) -> Path:
         """Keep it beside its final name, under a name that says that it could not be verified.
 
-        :return: that name. It is not a new one where the same bytes have it already.
+        :return: that name. If a file with the same bytes exists, its name is returned.
         """
         with self._mutex:
             self._check_open()
@@ -365,7 +365,7 @@ class Part:
         assert done.is_own  # noqa: S101  # its last byte came in this download
         os.fsync(done.descriptor)
         files.give_name(done.descriptor, done.path, name, self._check_wanted, replaced)
-        if sys.platform != "win32":  # where it had to be closed before
+        if sys.platform != "win32":  # Windows required closing it before
             os.close(done.descriptor)
         if done is self._main:
             self._main = None
@@ -375,11 +375,11 @@ class Part:
         self._note.remove()
 
     def close(self) -> None:
-        """Let go of it, and leave what is worth keeping.
+        """Close it, and leave what is worth keeping.
 
-        Takes no time, unless a call of a cancelled task still runs in its thread.
+        Returns at once, unless a call of a cancelled task still runs in its thread.
         """
-        # Before the mutex, so that a call that takes long has an end.
+        # Before the mutex is taken, so that a long call ends early.
         self._closed = True
         with self._mutex:
             if not self._note.is_open:

@@ -1,4 +1,4 @@
-"""What has the final name of an archive already."""
+"""The file that already has the final name of an archive."""
 
 import os
 import threading
@@ -13,22 +13,22 @@ __all__ = ["Published"]
 
 
 class Published:
-    """The regular file that has a name, open for reading. It is never written to.
+    """A regular file that exists, open for reading. It is never written to.
 
-    All methods block: they are for threads, except :meth:`close`.
+    All methods block and are meant for threads, except :meth:`close`.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        # A task that asyncio cancels leaves a call behind that still runs in its thread.
+        # When asyncio cancels a task, its call may still run in a thread.
         self._mutex = threading.Lock()
         self._closed = False
         self._descriptor: int | None = None
 
     def open(self) -> os.stat_result | None:
-        """Open it, and return what it is like; None where nothing has the name.
+        """Open it and return its status; None if there is no such file.
 
-        :raises IsADirectoryError, FileExistsError: where that is not a regular file.
+        :raises IsADirectoryError, FileExistsError: if it is not a regular file.
         """
         with self._mutex:
             if self._closed:
@@ -37,14 +37,14 @@ class Published:
             return None if self._descriptor is None else os.fstat(self._descriptor)
 
     def has_at(self, position: int, chunk: bytes) -> bool:
-        """Say whether it has these bytes at a place."""
+        """Say whether it has these bytes at a position."""
         with self._mutex:
             if self._descriptor is None:
                 raise ClosedResourceError
             return files.read_at(self._descriptor, len(chunk), position) == chunk
 
     def find_flaw(self) -> Flaw | None:
-        """Say what is wrong with the archive that it is; None: nothing."""
+        """Say what is wrong with the archive; None if nothing is."""
         with self._mutex:
             if self._descriptor is None:
                 raise ClosedResourceError
@@ -57,11 +57,11 @@ class Published:
     def _check_wanted(self) -> None:
         from_thread.check_cancelled()
         if self._closed:
-            # By a task that asyncio cancelled, of which anyio does not know.
+            # Cancelled by asyncio itself, which anyio does not know of.
             raise ClosedResourceError
 
     def close(self) -> None:
-        """Let go of it. Takes no time."""
+        """Close it. Returns at once."""
         self._closed = True
         with self._mutex:
             if self._descriptor is not None:

@@ -31,8 +31,8 @@ async def start_export(
 ) -> str:
     """Start an export and return its id.
 
-    Without an agent it is a summary of all servers, with one up to 72 hours of the detailed data of
-    that agent. See `StartExportTask
+    Without an agent, the export is a summary of all servers. With one, it has up to 72 hours of
+    that agent's detailed data. See `StartExportTask
     <https://docs.aws.amazon.com/application-discovery/latest/APIReference/API_StartExportTask.html>`_.
 
     :param client: an aiobotocore client for ``discovery``.
@@ -41,21 +41,22 @@ async def start_export(
         ISO 8601 string with an offset or ``Z``; None: from the first data there is. The service
         counts in whole seconds.
     :param end_time: the end of the range, in the same form; None: up to the newest data.
-    :param preferences: what else the export is to hold, as the service spells it:
+    :param preferences: what else the export should contain, in the service's spelling:
         ``{"ec2RecommendationsPreferences": {"enabled": True}}``.
     :raises ValueError: for a time without an offset, an end before the start, or a range without an
         agent, which the service would ignore.
     :raises ExportLimitReachedError: if as many exports run as the service allows.
-    :raises ExportAlreadyPresentError: if the service has this export already, with its id.
-    :raises botocore.exceptions.BotoCoreError: as botocore raises it, as is ``ClientError``. Both
-        errors above are the service's ``OperationNotPermittedException`` too.
-    :raises botocore.parsers.ResponseParserError: if something else than the service has answered.
+    :raises ExportAlreadyPresentError: if the service already has this export. It has the id.
+    :raises botocore.exceptions.BotoCoreError: as botocore raises it; the same goes for
+        ``ClientError``. The two errors above are also the service's
+        ``OperationNotPermittedException``.
+    :raises botocore.parsers.ResponseParserError: if something other than the service has answered.
 
-    The request is sent once, whatever retries the client is configured for: where its answer is
-    lost, another one could start a second export. So throttling, too, ends this at once.
+    The request is sent once, whatever retries the client is configured for. If its answer was lost,
+    a retry could start a second export. So even throttling ends this at once.
 
-    After a cancellation, a server error or a lost connection the export may have been started:
-    look for its range in ``describe_export_tasks``.
+    After a cancellation, a server error or a lost connection, the export may have been started.
+    Look for its range in ``describe_export_tasks``.
     """
     check_client(client)
     parameters: dict[str, Any] = {}
@@ -75,7 +76,7 @@ async def start_export(
     if end is not None:
         parameters["endTime"] = end
     if preferences is not None:
-        # A copy: botocore's events hand it to others, who may change it.
+        # A copy, because handlers of botocore's events may change it.
         parameters["preferences"] = deepcopy(preferences)
     try:
         response = await _call_once(client, parameters)
@@ -86,7 +87,7 @@ async def start_export(
         raise refusal from None
     export_id = response.get("exportId")
     if not isinstance(export_id, str) or not export_id:
-        raise answer_error("StartExportTask", "it has no exportId; see whether the export runs")
+        raise answer_error("StartExportTask", "it has no exportId; check whether the export runs")
     return export_id
 
 
@@ -97,9 +98,9 @@ def _check_agent_id(agent_id: Any) -> str:
 
 
 def check_time(name: str, value: Any) -> datetime | None:
-    """Return a time in UTC: of any other zone, botocore sends what the clocks there show.
+    """Return a time in UTC. For other zones, botocore would send the local time unconverted.
 
-    :raises ValueError: if it is no time, or does not say its offset.
+    :raises ValueError: if it is not a time, or has no offset.
     """
     if value is None:
         return None
@@ -127,7 +128,7 @@ def check_time(name: str, value: Any) -> datetime | None:
 
 @dataclass(slots=True)
 class _Sending:
-    """One call: whether its request was sent, and what came of that."""
+    """One call: whether its request was sent, and the outcome."""
 
     sent: bool = False
     exception: Exception | None = None
@@ -135,10 +136,10 @@ class _Sending:
 
 
 class _SentBeforeError(Exception):
-    """Keeps a request from being sent again: botocore repeats no error that it does not know."""
+    """Keeps a request from being sent again: botocore does not retry an error it does not know."""
 
 
-#: The call that this task is in: clients are shared, and the handlers hear of all calls.
+#: The call that this task is in. Clients are shared, and the handlers are told about all calls.
 _sending: ContextVar[_Sending | None] = ContextVar("aiodiscovery_sending", default=None)
 _EVENTS = "{}.application-discovery-service.StartExportTask"
 _HANDLER_ID = "aiodiscovery-send-once-{}"
@@ -167,10 +168,10 @@ _HANDLERS: tuple[tuple[str, Callable[..., None]], ...] = (
 
 
 async def _call_once(client: Any, parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Make a call whose request is sent once, and raise what the first answer to it was."""
+    """Make a call whose request is sent once, and raise the error of its first answer, if any."""
     events = client.meta.events
     for event, handler in _HANDLERS:
-        # Counted: the last of the calls that run at the same time takes them away.
+        # Counted: the last of the concurrent calls removes the handlers.
         events.register_first(
             _EVENTS.format(event), handler, _HANDLER_ID.format(event), unique_id_uses_count=True
         )
@@ -201,7 +202,7 @@ _ALREADY_PRESENT = re.compile(
 
 
 def _known_refusal(error: ClientError) -> ClientError | None:
-    """Return what says more than the error of the service does; None where nothing is known."""
+    """Return an error that says more than the service's; None if the refusal is not known."""
     if error_code(error) != "OperationNotPermittedException":
         return None
     message = str(error.response.get("Error", {}).get("Message", ""))
@@ -214,7 +215,7 @@ def _known_refusal(error: ClientError) -> ClientError | None:
 
 
 def _refusal(kind: type[ClientError], error: ClientError, *arguments: str) -> ClientError:
-    """Make an error that is of the client's own class too, for those who catch that."""
+    """Make an error that is also of the client's own class, for code that catches that."""
     made = type(kind.__name__, (kind, type(error)), {"__module__": kind.__module__})
     refusal: ClientError = made(error.response, error.operation_name, *arguments)
     return refusal

@@ -1,7 +1,7 @@
-"""Getting an archive over HTTP, as often as it takes.
+"""Getting an archive over HTTP, in as many attempts as it takes.
 
-RFC 9110 says what ranges are, https://www.rfc-editor.org/rfc/rfc9110#section-14, and that only a
-strong ETag tells whether the rest of something still fits, section 13.1.5.
+RFC 9110 defines ranges in section 14, https://www.rfc-editor.org/rfc/rfc9110#section-14. Section
+13.1.5 says that only a strong ETag tells whether the rest of a body still fits.
 """
 
 import logging
@@ -39,20 +39,20 @@ __all__ = ["Transfer"]
 
 logger = logging.getLogger("aiodiscovery")
 
-#: When to try again what failed, and how often in a row without a byte of progress.
+#: When to try again after a failure, and how many times in a row without a byte of progress.
 _BACKOFF = Backoff(0.5, 20.0)
 _MAX_RETRIES = 7
-#: For how long at most a server may have its requests wait, in seconds.
+#: The longest time that a server may make its requests wait, in seconds.
 _MAX_RETRY_AFTER = 120.0
 
-#: How much of the end of two archives has to be the same, in bytes. There are the names, sizes and
-#: CRCs of what is in them, some hundred files.
+#: How many bytes at the end of two archives have to be the same. They hold the names, sizes and
+#: CRCs of the files in them, for some hundred files.
 _END = 64 * 1024
 
-#: How many chunks of a body that is closed may have been read already.
+#: How many chunks of a closed body may have been read already.
 _MOST_LEFT = 4
 
-# What zip archives begin with: a file, or the end of an archive without any.
+# The beginnings of zip archives: a file, or the end of an archive without files.
 _BEGINNINGS = (b"PK\3\4", b"PK\5\6")
 _BEGINNING = 4
 
@@ -68,9 +68,9 @@ class _Link(Protocol):
 class Transfer:
     """The HTTP side of one download.
 
-    :param http: what it is done with.
+    :param http: the HTTP client.
     :param link: where the archive is.
-    :param progress: told how many bytes there are, of how many.
+    :param progress: called with the number of bytes that have arrived, and the total.
     """
 
     def __init__(
@@ -82,23 +82,23 @@ class Transfer:
         self._http = http
         self._link = link
         self._progress = progress
-        #: How many attempts failed since there was progress, and whether the URL was renewed since.
+        #: How many attempts failed since the last progress, and whether the URL was renewed since.
         self._failures = 0
         self._renewed = False
-        #: Up to where it got so far: what comes again is no progress.
+        #: The furthest offset so far. Bytes that come again are not progress.
         self._furthest = 0
-        #: Whether to ask for all of it next, because its rest did not fit.
+        #: Whether to ask for the whole archive next, because its rest did not fit.
         self._asks_for_all = False
 
     async def fetch(self, part: Part) -> None:
-        """Get what is missing of a part, and verify it.
+        """Get the missing bytes of a part, and verify it.
 
-        :raises DownloadError: if that cannot be done. Another call goes on where this one stopped.
+        :raises DownloadError: if that fails. Another call continues where this one stopped.
         """
         flaw = await self._complete(part)
         if flaw is not None and not part.in_one_piece:
-            # A machine may have lost what it had not written yet when it went down.
-            logger.warning("export %s is not whole: %s, starting anew", self._link.export_id, flaw)
+            # When a machine goes down, it may lose bytes that were not written to disk yet.
+            logger.warning("export %s is not whole: %s, starting over", self._link.export_id, flaw)
             await run_sync(part.clear)
             flaw = await self._complete(part)
         if flaw is None:
@@ -112,7 +112,7 @@ class Transfer:
         raise self._error(f"what the server sent is not a whole zip archive: {flaw}")
 
     async def finds_the_same(self, published: Published, size: int) -> bool:
-        """Say whether the server has the archive that has the final name already.
+        """Say whether the server has the archive that already has the final name.
 
         It has if the length and the end are the same.
         """
@@ -129,7 +129,7 @@ class Transfer:
             return None
 
         async def attempt() -> Problem | None:
-            # Not every server minds ranges as it should.
+            # Not every server handles ranges correctly.
             whole, self._asks_for_all = self._asks_for_all, False
             return await self._ask({} if whole else {"Range": f"bytes={first}-"}, compare)
 
@@ -139,16 +139,16 @@ class Transfer:
         return same
 
     async def _complete(self, part: Part) -> Flaw | None:
-        """Get what is missing of a part, and return what is wrong with the whole."""
+        """Get the missing bytes of a part, and return what is wrong with the whole."""
         self._furthest = 0
         await self._until_done(partial(self._continue, part))
         return await run_sync(part.find_flaw)
 
     async def _until_done(self, attempt: Callable[[], Awaitable[Problem | None]]) -> None:
-        """Try until there is no problem any more, or none that could pass.
+        """Try until there is no problem, or one that trying again does not solve.
 
-        Errors are raised here, where none of the HTTP client's is being handled: in the chain of
-        those is the request, and with it the URL.
+        Errors are raised here, outside the handling of the HTTP client's errors. Otherwise their
+        chain would hold the request, and with it the URL.
         """
         step = attempt
         while True:
@@ -196,9 +196,9 @@ class Transfer:
         take: Callable[[httpx2.Response], Awaitable[Problem | None]],
         url: Url | None = None,
     ) -> Problem | None:
-        """Send a request, let what is no error be taken, and say what the problem was.
+        """Send a request, let a good answer be taken, and return the problem, if any.
 
-        :param url: where S3 has sent it on to.
+        :param url: where S3 has redirected it to.
         """
         asked = url or self._link.url
         problem = problem_of_url(asked)
@@ -213,21 +213,21 @@ class Transfer:
                 if url is None:
                     return problem_of_status(response)
         except httpx2.HTTPStatusError as error:
-            # The client has a hook for answers that calls raise_for_status().
+            # The client has a hook that calls raise_for_status().
             return problem_of_status(error.response)
-        # An SSLError of an established connection comes as it is (seen with httpcore2 2.16.2).
+        # An SSLError of an established connection is not wrapped (seen with httpcore2 2.16.2).
         except (httpx2.RequestError, ssl.SSLError) as error:
             return problem_of_connection(error)
         return await self._ask(headers, take, url)
 
     async def _send(self, url: Url, headers: dict[str, str]) -> httpx2.Response:
         try:
-            # In no variable of a traceback is the request, which shows its URL.
+            # The request shows its URL, so no variable of a traceback may hold it.
             return await self._http.send(
                 _request(url, headers), stream=True, auth=None, follow_redirects=False
             )
         except (UnicodeError, OverflowError, ExceptionGroup) as error:
-            # Where a host or a port leads to no address that there can be (seen with 2.16.2).
+            # Raised for a host or a port that cannot exist (seen with 2.16.2).
             raise httpx2.ConnectError(type(error).__name__) from error
 
     async def _continue(self, part: Part) -> Problem | None:
@@ -247,16 +247,16 @@ class Transfer:
         elif response.status_code == 206 and _fits(response, part):
             problem = await self._receive_rest(part, response)
         else:
-            # Not every server minds If-Range.
+            # Not every server handles If-Range correctly.
             self._asks_for_all = True
-            problem = Problem("the rest of it is of another archive", response.status_code)
+            problem = Problem("the rest of it belongs to another archive", response.status_code)
         if problem is not None:
             return problem
         if part.total is not None:
             if not part.is_whole:
-                return Problem(f"{part.size} bytes came instead of {part.total}")
+                return Problem(f"{part.size} bytes arrived instead of {part.total}")
             return None
-        # Whether it came to its end, only the archive itself can say.
+        # Without a length, only the archive itself can show whether it is complete.
         flaw = await run_sync(part.find_flaw)
         if flaw is None or flaw.may_be_whole:
             return None
@@ -299,7 +299,7 @@ class Transfer:
 
 
 def _request(url: Url, headers: dict[str, str]) -> httpx2.Request:
-    # Not made by the client: what it adds to all of its requests has no place here.
+    # Not created by the client, whose own headers and settings must not be added.
     target = target_of(url)
     return httpx2.Request(
         "GET",
@@ -311,24 +311,24 @@ def _request(url: Url, headers: dict[str, str]) -> httpx2.Request:
 
 @asynccontextmanager
 async def _open_body(response: httpx2.Response) -> AsyncGenerator[AsyncGenerator[bytes]]:
-    """Iterate over the chunks of a body, which can be left midway."""
-    # A transport or a hook of the user's may have read it already.
+    """Iterate over the chunks of a body. The iteration can be left midway."""
+    # The user's transport or hook may have read it already.
     chunks = response.aiter_bytes() if response.is_stream_consumed else response.aiter_raw()
     try:
         yield chunks
     finally:
         with anyio.CancelScope(shield=True):
             await response.aclose()
-        # httpx2 leaves generators of httpcore2 open, of which trio warns (seen with 2.16.2). They
-        # end with the error that reading from what is closed gives them, which in a transport of
-        # the user's may be any, and must not take the place of what this is left for.
+        # httpx2 leaves generators of httpcore2 open, and trio warns about that (seen with 2.16.2).
+        # They end with the error of reading from something closed. In a user's transport that can
+        # be any error. It must not replace the reason why this is left.
         with suppress(Exception):
             for _ in range(_MOST_LEFT):
                 await anext(chunks, None)
 
 
 def _may_begin(beginning: bytes) -> bool:
-    """Say whether this may be what a zip archive begins with, or the first bytes of it."""
+    """Say whether a zip archive may begin with these bytes, or with more of them."""
     return any(known.startswith(beginning[:_BEGINNING]) for known in _BEGINNINGS)
 
 
@@ -344,7 +344,7 @@ async def _compare(
 ) -> bool | Problem:
     """Say whether an answer has the length of a file, and the same bytes from the first one on.
 
-    An answer that does not tell that is a problem.
+    If an answer does not show that, return the problem.
     """
     if response.status_code == 416:
         return False  # it is shorter
@@ -363,12 +363,12 @@ async def _compare(
             position += len(chunk)
             chunk = await anext(chunks, None)
     if total in (None, size) and position < size:
-        return Problem(f"{position} bytes came instead of {size}")
+        return Problem(f"{position} bytes arrived instead of {size}")
     return total in (None, size)
 
 
 def _fits(response: httpx2.Response, part: Part) -> bool:
-    """Say whether a partial answer goes on where a part ends."""
+    """Say whether a partial answer continues where a part ends."""
     first, total = content_range(response)
     return (
         0 < part.offset == first

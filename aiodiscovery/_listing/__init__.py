@@ -1,4 +1,4 @@
-"""Listings: pages, items, resume tokens, reading ahead, and many ids at once."""
+"""Listings: pages, items, resume tokens, reading ahead, and requests for many ids."""
 
 from .checks import check_count, check_ids
 from .describe import describe_exports

@@ -1,4 +1,4 @@
-"""Many exports at once, by their ids."""
+"""Descriptions of many exports, by their ids."""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
@@ -18,19 +18,20 @@ __all__ = ["describe_exports"]
 async def describe_exports(
     client: "AioBaseClient", export_ids: Iterable[str], *, max_concurrency: int = 8
 ) -> "dict[str, ExportInfoTypeDef]":
-    """Describe any number of exports, with requests for up to 100 at the same time.
+    """Describe any number of exports, with concurrent requests for up to 100 each.
 
     An error or a cancellation ends the requests that are under way.
 
     :param client: an aiobotocore client for ``discovery``.
     :param max_concurrency: how many requests to make at the same time, at most.
-    :return: the ExportInfos by id, in the order asked; an id that is given twice is one export,
-        and one that the service does not know is left out.
-    :raises botocore.exceptions.BotoCoreError: as botocore raises it, as is ``ClientError``.
+    :return: the ExportInfos by id, in the order of the ids. An id that is given twice is returned
+        once. One that the service does not know is left out.
+    :raises botocore.exceptions.BotoCoreError: as botocore raises it; the same goes for
+        ``ClientError``.
     :raises botocore.parsers.ResponseParserError: if an answer is not the service's, or cannot be
         decoded.
-    :raises ValueError: if there is something else than export ids, ``max_concurrency`` is no whole
-        number of at least 1, or the client is for another service.
+    :raises ValueError: if something is not an export id, ``max_concurrency`` is not a whole number
+        of at least 1, or the client is for another service.
     """
     check_count("max_concurrency", max_concurrency)
     paginator = get_paginator(client, "describe_export_tasks")
@@ -43,7 +44,7 @@ async def describe_exports(
     else:
         async with pages.prefetch(max_concurrency) as ahead:
             found = {_id_of(info): info async for info in ahead.items()}
-    return {each: found[each] for each in ids if each in found}
+    return {export_id: found[export_id] for export_id in ids if export_id in found}
 
 
 def _id_of(info: "ExportInfoTypeDef") -> str:

@@ -1,7 +1,7 @@
-"""Iterations over a listing: what was handed out, and where to go on from.
+"""Iterations over a listing: what was returned, and where to continue.
 
-``ResumableIterator`` takes pages from a ``PageSource``, hands out what is on them, and knows at any
-moment where it stands.
+``ResumableIterator`` takes pages from a ``PageSource``, returns what is on them, and always knows
+its position.
 """
 
 from collections.abc import Callable, Iterator
@@ -21,23 +21,23 @@ T = TypeVar("T")
 
 
 class _Cursor:
-    """Where an iteration stands: what it has handed out, and what of the latest page it has not."""
+    """The position of an iteration: what it has returned, and what is left of the latest page."""
 
     __slots__ = ("_of_items", "_query", "after", "before", "left", "size")
 
     def __init__(self, query: Query, *, of_items: bool) -> None:
         self._query = query
         self._of_items = of_items
-        # The latest page: where it stands, how many items it has, where the listing goes on.
+        # The latest page: its position, its number of items, and where the listing continues.
         self.before: Position = query.start
         self.size: int = 0
         self.after: Position | None = query.start
-        #: What of it is not handed out yet.
+        #: The items of it that were not returned yet.
         self.left: Iterator[Any] = iter(())
 
     @property
     def position(self) -> Position | None:
-        # Worked out from what is left, so that handing out an item costs nothing for it.
+        # Computed from what is left, so that returning an item costs nothing for it.
         left = length_hint(self.left)
         if not left:
             return self.after
@@ -56,7 +56,7 @@ class _Cursor:
 
 
 class Latest:
-    """Which iteration over a ``PageIterator`` was begun, or handed something out, last."""
+    """The iteration over a ``PageIterator`` that was begun, or returned something, last."""
 
     __slots__ = ("cursor",)
 
@@ -64,7 +64,7 @@ class Latest:
         self.cursor: _Cursor | None = None
 
     def follow(self, cursor: _Cursor) -> None:
-        """Note that an iteration is begun, or hands something out."""
+        """Note that an iteration is begun, or returns something."""
         overtaken = self.cursor
         if overtaken is not cursor:
             if overtaken is not None and not isinstance(overtaken.left, _Overtaken):
@@ -73,9 +73,9 @@ class Latest:
 
 
 class _Overtaken(Iterator[Any]):
-    """What is left of an iteration's page, from when another iteration was the latest.
+    """What is left of an iteration's page, once another iteration was the latest.
 
-    Only here handing out has to be noted: nothing would be as cheap as not noting it at all.
+    Only in this case must each returned item be noted. In all others that costs nothing.
     """
 
     def __init__(self, latest: Latest, cursor: _Cursor) -> None:
@@ -93,13 +93,13 @@ class _Overtaken(Iterator[Any]):
 
 
 class ResumableIterator(PlainAsyncGenerator[T]):
-    """An asynchronous iterator that knows how to go on from where it stands.
+    """An asynchronous iterator that knows how to continue from its position.
 
-    It can be left at any time, needs no closing, and is an ``AsyncGenerator`` for all that expects
-    one. An error or a cancellation ends nothing: nothing is handed out, and the next ``anext()``
-    asks for the same again. It is for one task at a time: a second one that asks for a page while
-    the first one waits for it gets :exc:`anyio.BusyResourceError`. It belongs to the event loop in
-    which it was begun: a page that is asked for in another loop or thread raises RuntimeError.
+    It can be left at any time, needs no closing, and is an ``AsyncGenerator`` for code that expects
+    one. An error or a cancellation does not end it: nothing is lost, and the next ``anext()`` asks
+    for the same again. It is for one task at a time. A second task that asks for a page while the
+    first one waits for it gets :exc:`anyio.BusyResourceError`. It belongs to the event loop in
+    which it was begun: asking for a page in another loop or thread raises RuntimeError.
     """
 
     __slots__ = ("_begun", "_busy", "_closed", "_cursor", "_latest", "_page", "_source", "_unpack")
@@ -122,9 +122,9 @@ class ResumableIterator(PlainAsyncGenerator[T]):
 
     @property
     def resume_token(self) -> str | None:
-        """The token that continues right after the last thing handed out; None at the end.
+        """The token that continues right after the last page or item returned; None at the end.
 
-        While :meth:`PageIterator.search` hands out what it found on a page, the token still stands
+        While :meth:`PageIterator.search` returns what it found on a page, the token still points
         before that page.
         """
         return self._cursor.resume_token
@@ -139,7 +139,7 @@ class ResumableIterator(PlainAsyncGenerator[T]):
                 raise StopAsyncIteration
 
     async def _turn_the_page(self) -> bool:
-        """Go on to the next page; False where there is none."""
+        """Move to the next page. Return False if there is none."""
         self._source.check_loop()
         if self._busy:
             raise BusyResourceError("iterating over")
@@ -152,12 +152,12 @@ class ResumableIterator(PlainAsyncGenerator[T]):
                 self._page = await self._source.next_page()
             if self._page is None:
                 if self._source.at_end and not self._closed:
-                    # Known before, but where the run began behind the end.
+                    # Known before, unless the run began behind the end.
                     self._cursor.after = None
                 return False
             response, before, size, after = self._page
             left = self._unpack(response)
-            # One that cannot be unpacked stays the next page.
+            # A page that cannot be unpacked stays the next page.
             self._page = None
             cursor = self._cursor
             cursor.before, cursor.size, cursor.after, cursor.left = before, size, after, left
@@ -167,7 +167,7 @@ class ResumableIterator(PlainAsyncGenerator[T]):
             self._busy = False
 
     async def aclose(self) -> None:
-        """End the iteration. Nothing needs this; ``contextlib.aclosing()`` calls it."""
+        """End the iteration. This is not required; ``contextlib.aclosing()`` calls it."""
         if self._busy:
             raise BusyResourceError("iterating over")
         self._closed = True

@@ -1,4 +1,4 @@
-"""A listing as it is handed out: as pages or items, asked for when wanted or read ahead."""
+"""A listing for the caller: as pages or items, requested on demand or read ahead."""
 
 from collections.abc import Callable, Iterator
 from types import TracebackType
@@ -20,9 +20,9 @@ ItemT = TypeVar("ItemT")
 
 
 class PageIterator(Generic[PageT, ItemT]):
-    """A listing, as pages or as items. Got from :meth:`Paginator.paginate`.
+    """A listing, as pages or as items. Obtained from :meth:`Paginator.paginate`.
 
-    It describes a query and never changes: every iteration is a new run from ``StartingToken``.
+    It describes a query and never changes. Every iteration is a new run from ``StartingToken``.
     """
 
     def __init__(self, query: Query) -> None:
@@ -31,10 +31,10 @@ class PageIterator(Generic[PageT, ItemT]):
 
     @property
     def resume_token(self) -> str | None:
-        """The ``StartingToken`` that continues right after the last page or item handed out.
+        """The ``StartingToken`` that continues right after the last page or item returned.
 
-        It follows the iteration that was begun, or handed something out, last. Before any has
-        begun, it is the token that the listing starts from; None when nothing is left.
+        It follows the iteration that was begun, or returned something, last. Before the first
+        iteration, it is the token that the listing starts from. It is None when nothing is left.
         """
         cursor = self._latest.cursor
         if cursor is None:
@@ -44,15 +44,16 @@ class PageIterator(Generic[PageT, ItemT]):
     def __aiter__(self) -> ResumableIterator[PageT]:
         """Iterate over the pages.
 
-        A page is the service's response as a dict, with ``NextToken``, the resume token behind the
-        page, in place of the service's own ``nextToken``; it is there if something may be left.
+        A page is the service's response as a dict. ``NextToken``, the resume token behind the page,
+        replaces the service's own ``nextToken``. It is there if something may be left.
 
-        After an error, the page that it took away is still the next.
+        After an error, the page that could not be returned is still the next one.
 
         :raises PaginationLoopError: if the service leads back to a page of this run.
         :raises botocore.parsers.ResponseParserError: if an answer is not the service's, or its
-            ``nextToken`` cannot be used; what came with such a token is handed out before.
-        :raises botocore.exceptions.BotoCoreError: as botocore raises it, as is ``ClientError``.
+            ``nextToken`` cannot be used. The items that came with such a token are returned first.
+        :raises botocore.exceptions.BotoCoreError: as botocore raises it; the same goes for
+            ``ClientError``.
         :raises RuntimeError: in another event loop than the one in which the iteration was begun.
         """
         return self._iterate(_as_one)
@@ -60,14 +61,14 @@ class PageIterator(Generic[PageT, ItemT]):
     def items(self) -> ResumableIterator[ItemT]:
         """Iterate over the items of all pages.
 
-        The iterator has a ``resume_token`` of its own that is right after every single item.
+        The iterator has its own ``resume_token``, which is right after every single item.
         """
         return self._iterate(take_items(self._query), of_items=True)
 
     def search(self, expression: str) -> ResumableIterator[Any]:
         """Iterate over what a JMESPath expression finds on each page.
 
-        A list that it finds is handed out element by element, anything else as it is.
+        If it finds a list, its elements are returned one by one. Anything else is returned whole.
 
         :raises jmespath.exceptions.JMESPathError: if the expression cannot be read.
         """
@@ -82,12 +83,11 @@ class PageIterator(Generic[PageT, ItemT]):
     async def build_full_result(self) -> PageT:
         """Return the items of all pages under the result key, as one response.
 
-        ``NextToken``, the resume token, is there where ``MaxItems`` cut the listing;
-        ``ResponseMetadata``, which each page has, is not. Only a call
-        that returns moves :attr:`resume_token`: what an error or a cancellation took away has not
-        been handed out.
+        It has ``NextToken``, the resume token, if ``MaxItems`` cut the listing. It has no
+        ``ResponseMetadata``, which each page has. Only a call that returns moves
+        :attr:`resume_token`: after an error or a cancellation, nothing counts as returned.
         """
-        # Of its own, so that its pages don't count as handed out before all are there.
+        # A separate one, so that its pages do not count as returned before all are there.
         latest = Latest()
         pages = self._iterate(_as_one, latest)
         result_key = self._query.operation.result_key
@@ -110,25 +110,25 @@ class PageIterator(Generic[PageT, ItemT]):
                 async for page in ahead:  # or ahead.items()
                     ...
 
-        All comes as it does without: the order, ``MaxItems``, ``NextToken``, resume tokens, and an
-        error when its page is the next. The requests for more than 100 ids are made at the same
-        time. Leaving the block, by cancellation too, ends what is under way and asks for nothing
-        more; :attr:`resume_token` is right after the last page or item handed out.
+        The results are the same as without: the order, ``MaxItems``, ``NextToken``, resume tokens,
+        and an error when its page is the next. Requests for more than 100 ids are made at the same
+        time. Leaving the block, by cancellation too, ends the requests under way and makes no more.
+        Then :attr:`resume_token` is right after the last page or item returned.
 
         If the block is in an async generator of your own, its consumer should close it::
 
             async with contextlib.aclosing(my_exports()) as exports:
                 async for export in exports: ...
 
-        On trio that is necessary: a block that is left in another task than the one that entered
-        it, as trio does with a generator that was left with ``break``, raises RuntimeError, and so
-        does one that is left out of order. On asyncio it is left in any task without harm.
+        On trio that is necessary. There the block raises RuntimeError if it is left out of order,
+        or in another task than the one that entered it. The latter happens when a generator is
+        left with ``break``. On asyncio the block may be left in any task.
 
-        :param pages: how many pages to ask for ahead, and how many requests to make at the same
+        :param pages: how many pages to request ahead, and how many requests to make at the same
             time, at most.
-        :raises ValueError: if ``pages`` is no whole number of at least 1.
-        :raises RuntimeError: from the block and what is iterated in it, if it is entered twice, or
-            used outside of the block or in another event loop or thread.
+        :raises ValueError: if ``pages`` is not a whole number of at least 1.
+        :raises RuntimeError: from the block and the iterations in it, if it is entered twice, or
+            used outside the block or in another event loop or thread.
         """
         check_count("pages", pages)
         return ReadAhead(self._query, self._latest, pages)
@@ -150,10 +150,10 @@ class PageIterator(Generic[PageT, ItemT]):
 
 
 class ReadAhead(PageIterator[PageT, ItemT]):
-    """A listing whose next pages are asked for while the caller works on the one it has.
+    """A listing whose next pages are requested while the caller works on the current one.
 
-    Got from :meth:`PageIterator.prefetch`, and entered with ``async with``, once. Within the block
-    it is what the ``PageIterator`` is, down to every page, error and resume token.
+    Obtained from :meth:`PageIterator.prefetch`, and entered with ``async with``, once. Within the
+    block it behaves like the ``PageIterator``, down to every page, error and resume token.
     """
 
     def __init__(self, query: Query, latest: Latest, pages: int) -> None:
@@ -184,6 +184,6 @@ def _as_one(page: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def take_items(query: Query) -> Callable[[dict[str, Any]], Iterator[Any]]:
-    """Return what takes the items out of a page."""
+    """Return a function that takes the items out of a page."""
     result_key = query.operation.result_key
     return lambda page: iter(page.get(result_key) or ())

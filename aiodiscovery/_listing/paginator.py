@@ -1,7 +1,7 @@
-"""The paginator: what describes a listing.
+"""The paginator, which describes listings.
 
-A ``PageIterator`` (``pages``) is made here from what the caller gives, and never changes. Each
-iteration over it (``iteration``) is a run of its own, for which a ``PageSource`` (``sources``) asks
+It makes a ``PageIterator`` (``pages``) from the caller's arguments, which never changes. Each
+iteration over it (``iteration``) is a separate run, for which a ``PageSource`` (``sources``) asks
 the service for pages.
 """
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Paginator", "get_paginator"]
 
-# The paginators of botocore's model, here so that no file is read while the event loop waits.
+# The paginators of botocore's model, copied so that no file is read in the event loop.
 _OPERATIONS = {
     "describe_agents": Operation("DescribeAgents", "agentsInfo", "agentIds"),
     "describe_continuous_exports": Operation(
@@ -84,7 +84,7 @@ def get_paginator(client: AioBaseClient, operation_name: str) -> Any:
 
 
 class Paginator:
-    """Makes listings of one operation. Got from :func:`get_paginator`."""
+    """Makes listings of one operation. Obtained from :func:`get_paginator`."""
 
     def __init__(self, method: Callable[..., Awaitable[Any]], operation: Operation) -> None:
         self._method = method
@@ -93,17 +93,17 @@ class Paginator:
     def paginate(self, *args: Any, **operation_parameters: Any) -> "PageIterator[Any, Any]":
         """Describe a listing. Nothing is sent until it is iterated.
 
-        More than 100 ids in ``exportIds`` or ``agentIds`` are asked for in requests of up to 100,
-        in order, each id once, as one listing.
+        More than 100 ids in ``exportIds`` or ``agentIds`` are sent in requests of up to 100, in
+        order and without repetitions. The result is one listing.
 
         :param operation_parameters: the operation's own parameters, in the service's spelling,
             and ``PaginationConfig``, a dict with any of
 
-            - ``MaxItems``: how many items to hand out at most, over all pages; 0 or more,
+            - ``MaxItems``: how many items to return at most, over all pages; 0 or more,
             - ``PageSize``: how many items to ask for in a request; 1 to 100,
             - ``StartingToken``: a resume token of this package, botocore, boto3, aiobotocore or
               the AWS CLI; any other string is a token of the service itself, and sent as it is.
-        :raises InvalidResumeTokenError: if the listing cannot go on from ``StartingToken``.
+        :raises InvalidResumeTokenError: if the listing cannot continue from ``StartingToken``.
         :raises ValueError: for anything else in ``PaginationConfig`` that is not allowed, or for
             ``nextToken`` or ``maxResults`` beside it.
         """
@@ -114,12 +114,12 @@ class Paginator:
             if name in operation_parameters:
                 raise ValueError(f"give {instead} in PaginationConfig instead of {name}")
         if not isinstance(config, Mapping):
-            raise ValueError(  # noqa: TRY004  # one kind of error for whatever is wrong in it
+            raise ValueError(  # noqa: TRY004  # one kind of error for anything wrong in it
                 f"PaginationConfig must be a dict, not {type(config).__name__}"
             )
         if unknown := config.keys() - {"MaxItems", "PageSize", "StartingToken"}:
             raise ValueError(
-                f"unknown in PaginationConfig: {', '.join(sorted(map(show, unknown))[:10])}; "
+                f"unknown keys in PaginationConfig: {', '.join(sorted(map(show, unknown))[:10])}; "
                 "allowed are MaxItems, PageSize and StartingToken"
             )
         parameters = copy_parameters(operation_parameters)
@@ -151,8 +151,8 @@ def _take_id_chunks(parameters: dict[str, Any], ids_parameter: str | None) -> Id
     if not isinstance(ids, (list, tuple)) or len(ids) <= MAX_IDS:
         return None
     if not all(isinstance(item, str) for item in ids):
-        return None  # botocore says what is wrong with them
-    # An id that stands in two chunks would come twice.
+        return None  # botocore reports what is wrong with them
+    # An id in two chunks would be returned twice.
     unique = list(dict.fromkeys(ids))
     if len(unique) <= MAX_IDS:
         parameters[ids_parameter] = unique
@@ -168,7 +168,7 @@ def _whole_number(
     if value is None:
         return None
     try:
-        # A string may hold the number, as botocore allows; int() would cut a fraction off.
+        # botocore also allows a string that holds the number. int() would cut a fraction off.
         number = int(value)
         valid = not isinstance(value, bool) and (isinstance(value, str) or number == value)
     except (TypeError, ValueError, OverflowError):

@@ -1,4 +1,4 @@
-"""Listings as data: what to ask for next, and what of the answer to hand out. Pure, no I/O."""
+"""Listings as data: what to ask for next, and what to return of the answer. Pure, no I/O."""
 
 from collections.abc import Awaitable, Callable
 from copy import Error as CopyError
@@ -19,31 +19,31 @@ __all__ = [
     "has_unusable_token",
 ]
 
-#: The service's limits for a request: items on a page, and ids asked for.
+#: The service's limits for a request: the items on a page, and the ids.
 MAX_PAGE_SIZE = 100
 MAX_IDS = 100
 
 
 class Operation(NamedTuple):
-    """What a paginated operation calls things."""
+    """The names that a paginated operation uses."""
 
     name: str
     result_key: str
     ids_parameter: str | None = None
 
 
-# What Position() does, in half the time: every page has one.
+# The same as Position(), in half the time: every page has one.
 _position: Callable[[tuple[str, int, int]], Position] = partial(tuple.__new__, Position)
 
-#: What may be handed out of an answer: the response, cut; where its first item stands; how many
-#: items it has; and where the listing goes on behind it, None where nothing is left. A plain tuple,
-#: because making anything else takes a tenth of the time that a page costs.
+#: What may be returned of an answer: the response, cut; the position of its first item; its number
+#: of items; and where the listing continues after it, or None if nothing is left. A plain tuple,
+#: because creating anything else takes a tenth of the time of a page.
 Page: TypeAlias = tuple[dict[str, Any], Position, int, Position | None]
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A listing: what ``paginate()`` was given, checked."""
+    """A listing: the arguments of ``paginate()``, checked."""
 
     method: Callable[..., Awaitable[Any]]
     operation: Operation
@@ -56,7 +56,7 @@ class Query:
 
     @property
     def chunks(self) -> int:
-        """How many requests it takes at least."""
+        """The least number of requests that it takes."""
         return 1 if self.id_chunks is None else len(self.id_chunks.chunks)
 
     def resume_token(self, position: Position | None) -> str | None:
@@ -70,10 +70,10 @@ class Query:
     def request(self, position: Position, remaining: int | None) -> dict[str, Any]:
         """Return the parameters that ask for the page at a position.
 
-        :param remaining: how many items may still be handed out; None for any number.
+        :param remaining: how many more items may be returned; None for any number.
         """
         service_token, skip, chunk = position
-        # A copy for each request: botocore's events hand it to others, who may change it.
+        # A copy for each request, because handlers of botocore's events may change it.
         parameters = copy_parameters(self.parameters) if self.parameters else {}
         if self.id_chunks is not None:
             parameters[self.id_chunks.parameter] = [*self.id_chunks.chunks[chunk]]
@@ -81,7 +81,7 @@ class Query:
         if remaining is not None and (limit is None or remaining < limit):
             limit = remaining
         if limit is not None:
-            # What is to be skipped comes on top, or a small page size would cost many requests.
+            # Items to skip come on top, or a small page size would cost many requests.
             limit += skip
             if limit < MAX_PAGE_SIZE or self.page_size is not None:
                 parameters["maxResults"] = min(limit, MAX_PAGE_SIZE)
@@ -90,15 +90,15 @@ class Query:
         return parameters
 
     def following(self, response: dict[str, Any], position: Position) -> Position | None:
-        """Return where the listing goes on behind a whole answer; None at its end.
+        """Return where the listing continues after a whole answer; None at its end.
 
-        Where it goes on with an unusable token, that is behind the items of this very answer.
+        If the answer's token cannot be used, that is behind the items of this same answer.
         """
         service_token, skip, chunk = position
         next_token = response.get("nextToken")
         if next_token and isinstance(next_token, str):
             if skip:
-                # The token may have been cut from a larger page than this: carry the rest over.
+                # The token may come from a larger page than this, so the rest is carried over.
                 skip = max(skip - self._count(response), 0)
             return _position((next_token, skip, chunk))
         if next_token is not None and next_token != "":
@@ -110,15 +110,15 @@ class Query:
         return max(self._count(response) - position.skip, 0)
 
     def most_items(self, position: Position) -> int:
-        """Return how many items a chunk of the ids has at most."""
+        """Return how many items a chunk of the ids can have at most."""
         return 0 if self.id_chunks is None else len(self.id_chunks.chunks[position.chunk])
 
     def cut(
         self, response: dict[str, Any], position: Position, remaining: int | None
     ) -> Page | None:
-        """Cut what came from a position to what may be handed out of it.
+        """Cut an answer to a position down to what may be returned of it.
 
-        :return: None if there are items, and all of them are to be skipped.
+        :return: None if there are items and all of them are to be skipped.
         """
         key = self.operation.result_key
         items = response.get(key) or ()
@@ -144,18 +144,18 @@ class Query:
 
 
 def has_unusable_token(response: dict[str, Any]) -> bool:
-    """Say whether no request can be made with the token of an answer.
+    """Say whether the token of an answer cannot be used in a request.
 
-    What else it has may be handed out all the same.
+    The rest of the answer may be returned all the same.
     """
     token = response.get("nextToken")
     return token is not None and not isinstance(token, str)
 
 
 def copy_parameters(parameters: dict[str, Any]) -> dict[str, Any]:
-    """Return a copy of parameters, down to the last list in them."""
+    """Return a copy of parameters, down to nested lists."""
     try:
         return deepcopy(parameters)
     except (CopyError, TypeError, RecursionError):
-        # A generator, say. The service takes nothing that cannot be copied: botocore says so.
+        # A generator, for example. It cannot be sent either: botocore reports it.
         return parameters.copy()

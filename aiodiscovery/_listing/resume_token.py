@@ -1,15 +1,15 @@
 """Reading and writing resume tokens: pure functions, no I/O.
 
-A resume token is botocore's: base64 of JSON, ``{"nextToken": ..., "boto_truncate_amount": n}``,
-which means "ask with this token of the service, and leave out the first n items of what comes".
-Such tokens go both ways between this package, botocore, boto3, aiobotocore and the AWS CLI.
+A resume token has botocore's format: base64 of JSON, ``{"nextToken": ..., "boto_truncate_amount":
+n}``. It means "ask with this token of the service, and skip the first n items of the answer". Such
+tokens can be exchanged between this package, botocore, boto3, aiobotocore and the AWS CLI.
 
-Only a query with more ids than one request takes has no counterpart there. Its tokens also say
-which part of the ids they stand in (``aiodiscovery_chunk``) and for which ids they hold
-(``aiodiscovery_ids``); botocore refuses them, as parameters that it does not know.
+Only a query with more ids than fit in one request has no counterpart there. Its tokens also say
+which chunk of the ids they point into (``aiodiscovery_chunk``), and for which ids they are valid
+(``aiodiscovery_ids``). botocore refuses them, because it does not know these keys.
 
-botocore's older tokens are read too: ``token___3``. Any other text is a token of the service's own,
-also where it happens to be base64 of JSON.
+botocore's older tokens are read too: ``token___3``. Any other text is a token of the service
+itself, even if it happens to be base64 of JSON.
 """
 
 import base64
@@ -26,16 +26,16 @@ __all__ = ["BEGINNING", "IdChunks", "Position", "read_resume_token", "write_resu
 
 
 _CHUNK_KEYS = frozenset({"aiodiscovery_chunk", "aiodiscovery_ids"})
-#: Those of botocore's tokens, and of ours. What has any other key is of the service itself.
+#: The keys of botocore's tokens and of ours. A token with any other key is the service's own.
 _KEYS = frozenset({"nextToken", "boto_truncate_amount", "boto_encoded_keys"}) | _CHUNK_KEYS
 
 
 class Position(NamedTuple):
     """A place in a listing."""
 
-    #: The service's token to ask with; None for the beginning of the listing, or of the chunk.
+    #: The service's token to ask with; None for the beginning of the listing or chunk.
     service_token: str | None = None
-    #: How many items to leave out from there on.
+    #: How many items to skip from there on.
     skip: int = 0
     #: Which chunk of the ids is asked for.
     chunk: int = 0
@@ -45,12 +45,12 @@ BEGINNING = Position()
 
 
 class IdChunks(NamedTuple):
-    """The ids of a query that are too many for one request, in the chunks they are asked for."""
+    """The ids of a query that do not fit in one request, in the chunks that are asked for."""
 
     #: The parameter of the operation that takes them.
     parameter: str
     chunks: tuple[list[str], ...]
-    #: Tells lists of ids apart, so that a token is not used with another one.
+    #: Identifies the list of ids, so that a token is not used with a different one.
     digest: str
 
     @classmethod
@@ -63,8 +63,8 @@ class IdChunks(NamedTuple):
 def write_resume_token(position: Position, id_chunks: IdChunks | None = None) -> str:
     """Return the resume token of a position, as botocore would write it."""
     service_token, skip, chunk = position
-    # Put together by hand: every page has one, and json.dumps() of a dict takes longer than all
-    # else that a page does.
+    # Written by hand: every page has one, and json.dumps() of a dict takes longer than all other
+    # work on a page.
     if service_token is None:
         content = f'{{"nextToken": null, "boto_truncate_amount": {skip}'
     else:
@@ -79,10 +79,10 @@ def write_resume_token(position: Position, id_chunks: IdChunks | None = None) ->
 def read_resume_token(token: object, id_chunks: IdChunks | None = None) -> Position:
     """Return the position that a resume token stands for.
 
-    What is not unmistakably a resume token is a token of the service itself, and stays as it is.
+    A text that is not clearly a resume token is a token of the service itself, and stays as it is.
 
     :raises InvalidResumeTokenError: if it is a resume token with wrong values, or no listing of
-        this query can go on from there.
+        this query can continue from there.
     """
     if not isinstance(token, str):
         raise InvalidResumeTokenError(
@@ -99,22 +99,22 @@ def read_resume_token(token: object, id_chunks: IdChunks | None = None) -> Posit
         if id_chunks is not None and position != BEGINNING:
             raise InvalidResumeTokenError(
                 "StartingToken does not belong to this query: its ids need several requests, and "
-                "the token does not say in which of them to go on"
+                "the token does not say in which of them to continue"
             )
     elif id_chunks is None or digest != id_chunks.digest:
         raise InvalidResumeTokenError(
-            "StartingToken belongs to a query with another list of ids; give the ids that it came "
-            "from, in the same order"
+            "StartingToken belongs to a query with a different list of ids; give the ids that it "
+            "came from, in the same order"
         )
     elif position.chunk >= len(id_chunks.chunks):
-        raise _not_a_resume_token("it stands behind the last of the ids")
+        raise _not_a_resume_token("it points behind the last of the ids")
     return position
 
 
 def _decode(token: str) -> dict[str, Any] | None:
-    """Return what a token holds if it has the keys of a resume token, and no others."""
+    """Return the content of a token if it has the keys of a resume token, and no others."""
     try:
-        # Lenient as botocore is: what it takes for a resume token must not be another thing here.
+        # As lenient as botocore: what it takes for a resume token must be one here too.
         text = base64.b64decode(token.encode()).decode()
         content = json.loads(text, parse_int=_parse_int)
     except (ValueError, RecursionError):
@@ -168,12 +168,12 @@ def _read(content: dict[str, Any]) -> tuple[Position, str | None]:
 
 def _check_count(value: object, name: str) -> int:
     if type(value) is not int or value < 0:
-        raise _not_a_resume_token(f"{name} must be a whole number that is not negative")
+        raise _not_a_resume_token(f"{name} must be a whole number of at least 0")
     return value
 
 
 def _none_if_named(service_token: str | None) -> str | None:
-    # botocore takes the text "None" for no token in both of its styles.
+    # In both of its formats botocore takes the text "None" for no token.
     return None if service_token == str(None) else service_token
 
 

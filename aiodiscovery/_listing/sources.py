@@ -1,4 +1,4 @@
-"""Where iterations get their pages from: this is what asks the service for listings."""
+"""Where iterations get their pages from: the code that asks the service for listings."""
 
 from abc import abstractmethod
 from collections import deque
@@ -19,25 +19,25 @@ __all__ = ["AheadSource", "DirectSource", "PageSource"]
 
 
 class PageSource(Protocol):
-    """Gives the pages of a listing, one after another."""
+    """Provides the pages of a listing, one after another."""
 
     @property
     @abstractmethod
     def at_end(self) -> bool:
-        """Whether the listing has ended behind the pages that were given."""
+        """Whether the listing has ended after the pages that were provided."""
 
     def check_loop(self) -> None:
-        """Raise RuntimeError in another event loop or thread than the one it is used in."""
+        """Raise RuntimeError if called in a different event loop or thread than before."""
 
     async def next_page(self) -> Page | None:
-        """Return the next page, None where there is none.
+        """Return the next page; None if there is none.
 
-        An error or a cancellation skips nothing: the page that it took away is still the next.
+        An error or a cancellation skips nothing: the page that was not returned is still the next.
         """
 
 
 class DirectSource(PageSource):
-    """Asks for a page when it is wanted."""
+    """Asks for a page when it is needed."""
 
     def __init__(self, query: Query) -> None:
         self._query = query
@@ -45,7 +45,7 @@ class DirectSource(PageSource):
         self._remaining = query.max_items
         self._feature_id = FeatureId("PAGINATOR")
         self._loop: object = None
-        #: The service's tokens that have been asked with, in the current chunk.
+        #: The service's tokens that were sent in the current chunk.
         self._seen = set[str]()
         #: Whether an error comes in place of the next page, once.
         self._stuck = False
@@ -89,7 +89,7 @@ class DirectSource(PageSource):
 
 
 class _Chunk:
-    """What was asked and answered of one chunk of the ids; of the whole listing, if it has none."""
+    """The requests and answers for one chunk of the ids, or for a listing without chunks."""
 
     __slots__ = ("answers", "asking", "failed", "position", "seen")
 
@@ -99,9 +99,9 @@ class _Chunk:
         self.asking = False
         #: Whether the latest request failed; it is made again when the caller asks again.
         self.failed = False
-        #: What is not handed out yet: answers with what they answer, and an error at the end.
+        #: What was not returned yet: requests with their answers, and an error at the end.
         self.answers: deque[tuple[Position, dict[str, Any]] | Exception] = deque()
-        #: The service's tokens that have been asked with.
+        #: The service's tokens that were sent.
         self.seen = set[str | None]()
 
     @property
@@ -115,10 +115,10 @@ class _Chunk:
 
 
 class AheadSource(PageSource):
-    """Asks for the next pages before they are wanted, those of several chunks at once.
+    """Asks for the next pages before they are needed, those of several chunks at once.
 
     :param workers: make the requests.
-    :param pages: how many pages to ask for before they are wanted.
+    :param pages: how many pages to ask for before they are needed.
     """
 
     def __init__(self, query: Query, workers: Workers, pages: int) -> None:
@@ -131,7 +131,7 @@ class AheadSource(PageSource):
             _Chunk(query.start if number == first else Position(chunk=number))
             for number in range(first, query.chunks)
         )
-        #: How many pages are asked for, or came and are not handed out.
+        #: How many pages were asked for and not returned yet.
         self._ahead = 0
         self._changed = anyio.Event()
 
@@ -168,20 +168,20 @@ class AheadSource(PageSource):
             try:
                 raise answer
             finally:
-                del answer  # it holds this frame
+                del answer  # its frame would be in a reference cycle
         position, response = answer
         page = self._query.cut(response, position, self._remaining)
         if page is not None and self._remaining is not None:
             self._remaining -= page[2]
         if has_unusable_token(response):
-            # In the place of the page that cannot be asked for.
+            # In place of the page that cannot be asked for.
             chunk.answers.appendleft(_token_error(self._query))
             self._ahead += 1
         self._ask_ahead()
         return page
 
     def _ask_ahead(self) -> None:
-        """Start the requests that are certain to be needed and for which there is room."""
+        """Start the requests that are certain to be needed, as far as there is room."""
         if not self._workers.is_open:
             return
         query, remaining, certain = self._query, self._remaining, True
@@ -194,7 +194,7 @@ class AheadSource(PageSource):
                 return
             if remaining is not None:
                 remaining = max(remaining - self._items_in(chunk), 0)
-            # Where it is not known how many items come before, MaxItems must not matter yet.
+            # If the number of items before is unknown, MaxItems must not matter yet.
             position = chunk.next_position
             enough = remaining is None or remaining >= (1 if certain else full)
             if position is not None and enough:
@@ -217,7 +217,7 @@ class AheadSource(PageSource):
         answer: tuple[Position, dict[str, Any]] | Exception | None = None
         try:
             if position.service_token in chunk.seen:
-                raise _loop_error()  # noqa: TRY301  # as the answer
+                raise _loop_error()  # noqa: TRY301  # handled like an error of the call
             response = await _ask(query, FeatureId("PAGINATOR"), position, remaining)
             after = query.following(response, position)
             answer = (position, response)
@@ -226,18 +226,18 @@ class AheadSource(PageSource):
             chunk.failed = True
         else:
             if has_unusable_token(response):
-                chunk.failed = True  # as soon as the page is handed out
+                chunk.failed = True  # as soon as the page is returned
             elif position.service_token is not None:
                 chunk.seen.add(position.service_token)
             chunk.position = after if after is not None and after.chunk == position.chunk else None
         finally:
-            # A cancellation leaves no answer: the request is made again, if anybody still wants it.
+            # A cancellation leaves no answer. The request is made again if it is still needed.
             chunk.asking = False
             if answer is None:
                 self._ahead -= 1
             else:
                 chunk.answers.append(answer)
-                answer = None  # an error holds this frame
+                answer = None  # its frame would be in a reference cycle
             self._changed.set()
         return self._ask_ahead
 
@@ -256,7 +256,7 @@ async def _ask(
 
 def _loop_error() -> PaginationLoopError:
     return PaginationLoopError(
-        message="the service sent a token that it had sent before in this run"
+        message="the service sent a token that it had already sent in this run"
     )
 
 

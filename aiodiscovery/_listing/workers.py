@@ -1,4 +1,4 @@
-"""Tasks that make one request after another, so that not every request costs a task."""
+"""Tasks that make one request after another, so that not every request needs a new task."""
 
 from collections.abc import Awaitable, Callable
 from typing import TypeAlias
@@ -10,12 +10,12 @@ from .._asynctools import Background
 
 __all__ = ["Workers"]
 
-#: Makes a request, and returns what is to be called once its worker is free for another one.
+#: Makes a request. Returns a function to call once its worker is free for another job.
 _Job: TypeAlias = Callable[[], Awaitable[Callable[[], None]]]
 
 
 class Workers:
-    """As many tasks beside a block as there were jobs at the same time."""
+    """A pool of tasks beside a block, as many as there were jobs at the same time."""
 
     def __init__(self, background: Background, name: str) -> None:
         self._background = background
@@ -28,11 +28,11 @@ class Workers:
         return self._background.is_open
 
     def check_loop(self) -> None:
-        """Raise RuntimeError in another event loop or thread than the block's."""
+        """Raise RuntimeError if called in a different event loop or thread than the block's."""
         self._background.check_loop()
 
     def start_soon(self, job: _Job) -> None:
-        """Have a worker do the job: one that is free, or a new one."""
+        """Have a worker do the job: a free one, or a new one."""
         if self._idle:
             self._idle.pop().take(job)
         else:
@@ -50,12 +50,12 @@ class Workers:
             if worker in self._idle:
                 self._idle.remove(worker)
             elif worker.job is not None and self.is_open:
-                # On asyncio somebody can cancel a task after it got a job, and before it began.
+                # On asyncio a task can be cancelled after it got a job, and before it began.
                 self.start_soon(worker.job)
 
 
 class _Worker:
-    """What a worker is to do next."""
+    """The next job of a worker."""
 
     __slots__ = ("_wake", "job")
 
@@ -74,8 +74,8 @@ class _Worker:
             await self._wake.wait()
             self._wake = None
         else:
-            # Who waits for what the last job brought goes first.
+            # The task that waits for the result of the last job goes first.
             await checkpoint()
         job, self.job = self.job, None
-        assert job is not None  # noqa: S101  # what wakes it brings one
+        assert job is not None  # noqa: S101  # it is set before the worker is woken
         return job

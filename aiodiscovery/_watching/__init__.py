@@ -1,4 +1,4 @@
-"""Waiting: one poller asks the service, for all who wait."""
+"""Waiting: one poller asks the service on behalf of all waiting tasks."""
 
 from .agenda import Outage
 from .checks import check_delays

@@ -1,4 +1,4 @@
-"""What is due when, and whether calls fail at the moment: pure, with no clock and no I/O."""
+"""What is due when, and whether calls currently fail: pure, with no clock and no I/O."""
 
 import math
 from heapq import heapify, heappop, heappush, heapreplace
@@ -8,32 +8,32 @@ from .._client import Backoff, is_of_credentials, is_of_the_clock
 
 __all__ = ["Agenda", "Outage", "Patience"]
 
-#: For how many seconds the clock may be wrong, and for how many there may be no credentials, before
-#: that counts as final. Roles and metadata services have outages, too.
+#: How many seconds the clock may be wrong, and how many seconds credentials may be missing, before
+#: that counts as final. Roles and metadata services have outages too.
 _CLOCK_TIMEOUT = 60.0
 _CREDENTIALS_TIMEOUT = 3600.0
 
 
 class Agenda:
-    """What is due when, and what one call takes of it.
+    """What is due when, and which of it one call takes.
 
-    What comes first is decided by how late it is in proportion to its delay: of two keys that are
-    10 s late, the one that was to wait 10 s comes before the one that was to wait 100 s. What has
-    no delay comes before everything else once it is due.
+    The order depends on how late a key is in proportion to its delay. Of two keys that are 10 s
+    late, the one with a delay of 10 s comes before the one with a delay of 100 s. A key without a
+    delay comes before all others once it is due.
 
-    A key has a level. One call takes keys of one level only, and at each level half as many as at
-    the one before: this is how what makes calls fail is parted from what does not.
+    Each key has a level. One call takes keys of one level only, and each level allows half as many
+    as the one before. This separates the keys that make calls fail from the others.
     """
 
-    #: At the highest level, one call takes one of a hundred.
+    #: At the highest level, a call takes one key where it could take a hundred.
     MAX_LEVEL = 7
 
     def __init__(self) -> None:
         self._entries: dict[str, tuple[float, _Slot]] = {}
-        # One for each level and scale of delays. What no longer agrees with _entries is passed over
-        # when it comes up.
+        # One heap for each level and scale of delays. Entries that no longer agree with _entries
+        # are skipped when they come up.
         self._heaps: dict[_Slot, list[tuple[float, str]]] = {}
-        #: How much was put into them since they held nothing that is passed over.
+        #: How many entries were pushed since the heaps had none to skip.
         self._pushes = 0
 
     @classmethod
@@ -44,10 +44,10 @@ class Agenda:
         )
 
     def put(self, key: str, due: float, level: int = 0, delay: float = 0.0) -> None:
-        """Make a key due at a time, whenever it was due before.
+        """Make a key due at a time, replacing its earlier due time.
 
-        :param delay: how long that is after it was taken before; 0 if it should have been taken
-            long ago.
+        :param delay: the time between its last take and the due time, in seconds; 0 if it should
+            have been taken long ago.
         """
         slot = _Slot.of(level, delay)
         if self._entries.get(key) == (due, slot):
@@ -57,11 +57,11 @@ class Agenda:
         if self._pushes > 2 * len(self._entries):
             self._heaps.clear()
             self._pushes = 0
-            for each, (own_due, own_slot) in self._entries.items():
-                self._push(each, own_due, own_slot)
+            for other, (own_due, own_slot) in self._entries.items():
+                self._push(other, own_due, own_slot)
 
     def drop(self, key: str) -> None:
-        """Take a key off the agenda, if it is there."""
+        """Remove a key from the agenda, if it is there."""
         self._entries.pop(key, None)
 
     def due(self, key: str) -> float:
@@ -70,14 +70,14 @@ class Agenda:
         return math.inf if entry is None else entry[0]
 
     def next_due(self) -> float:
-        """Return when the next key is due; infinity where there is none."""
+        """Return when the next key is due; infinity if there is none."""
         return min(map(self._next_due_in, list(self._heaps)), default=math.inf)
 
     def take(self, now: float, most: int) -> list[str]:
-        """Take off the agenda what one call asks for; nothing, if nothing is due.
+        """Take the keys for one call off the agenda; none, if none is due.
 
-        It is filled up with what is closest to being due, in proportion to its delay: a call that
-        must be made costs no more for it.
+        The call is filled up with the keys that are closest to being due, in proportion to their
+        delays. It must be made anyway, so they cost nothing.
         """
         heads = [
             (slot, due) for slot in list(self._heaps) if (due := self._next_due_in(slot)) < math.inf
@@ -119,7 +119,7 @@ class Agenda:
 
 
 class _Slot(NamedTuple):
-    """Keys of one level whose delays are about the same: the first of them is the first due."""
+    """Keys of one level with similar delays, so that the first one due comes first."""
 
     level: int
     scale: int
@@ -127,16 +127,16 @@ class _Slot(NamedTuple):
     @classmethod
     def of(cls, level: int, delay: float) -> Self:
         """Return the slot for a level and a delay."""
-        # Eight for each doubling. As a delay of 0 counts what is very small.
+        # Eight slots for each doubling. A delay of 0 counts as a very small one.
         return cls(level, math.floor(8 * math.log2(max(delay, 1e-9))))
 
     def lateness(self, due: float, now: float) -> float:
-        """Return how late something is, in proportion to its delay; negative if it is not due."""
+        """Return how late a key is, in proportion to its delay; negative if it is not due."""
         return (now - due) / 2 ** (self.scale / 8)
 
 
 class Outage:
-    """Whether calls fail at the moment, and until when none is made for it."""
+    """Whether calls currently fail, and until when none is made because of that."""
 
     def __init__(self, backoff: Backoff) -> None:
         self._backoff = backoff
@@ -150,12 +150,12 @@ class Outage:
     def note_failure(
         self, started: float, now: float, jitter: float, *, size: int, explained: bool
     ) -> None:
-        """Note that a call failed that was started at a time.
+        """Note the failure of a call that was started at a time.
 
-        :param size: for how much it asked.
-        :param explained: whether it is known that what it asked for is not the reason.
+        :param size: how many keys it asked for.
+        :param explained: whether it is known that these keys are not the reason.
         """
-        # Calls that were under way at the same time fail for the same reason: they count once.
+        # Calls that were under way at the same time fail for the same reason. They count once.
         if started >= self._failed_at:
             self.failures += 1
             self._unexplained += not explained
@@ -169,21 +169,21 @@ class Outage:
         self.paused_until = -math.inf
 
     def most(self, most: int) -> int:
-        """Return how much a call may ask for: less and less, in case a part of it is the reason."""
+        """Return how many keys a call may ask for: ever fewer, in case one is the reason."""
         return max(self._size // 2, 1) if self._unexplained > 1 else most
 
 
 class Patience:
-    """For how long calls fail for the same reason, which makes some reasons final."""
+    """How long calls have failed for the same reason. Some reasons become final in time."""
 
     def __init__(self) -> None:
         self._reason: object = None
         self._since = math.inf
 
     def has_run_out(self, error: Exception, now: float) -> bool:
-        """Note that a call failed, and say whether that is final.
+        """Note a failed call, and say whether its reason has become final.
 
-        It counts from the first failure of its kind: what failed for another reason says nothing.
+        Time counts from the first failure of the same kind. Failures of other kinds do not count.
         """
         reason = allowed = None
         if is_of_the_clock(error):
@@ -195,5 +195,5 @@ class Patience:
         return allowed is not None and now - self._since >= allowed
 
     def renew(self) -> None:
-        """Note that a call was answered, or that nobody waits any more."""
+        """Note that a call was answered, or that no task waits any more."""
         self._reason = None

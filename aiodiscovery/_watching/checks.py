@@ -1,4 +1,4 @@
-"""Checks of the numbers that a watcher is given: each raises a ValueError."""
+"""Checks of a watcher's numeric arguments. Each raises a ValueError."""
 
 import math
 from typing import Any
@@ -13,7 +13,7 @@ def check_delays(
     relative_delay: float = 0.01,
     max_rate: float | None = 1.0,
 ) -> None:
-    """Raise ValueError if a watcher cannot wait so long, or call so often."""
+    """Raise ValueError if delays or the rate of calls are out of range."""
     _check_number("min_delay", min_delay)
     _check_number("max_delay", max_delay)
     _check_number("not_found_timeout", not_found_timeout)
@@ -28,7 +28,7 @@ def check_delays(
     if not 0 <= relative_delay <= 1:
         raise ValueError(f"relative_delay must be from 0 to 1, not {relative_delay!r}")
     if max_rate is not None:
-        _check_number("max_rate", max_rate, "a number of calls a second, or None")
+        _check_number("max_rate", max_rate, "a number of calls per second, or None")
         if not 0 < max_rate < math.inf:
             raise ValueError(
                 f"max_rate must be greater than 0 and finite, or None, not {max_rate!r}"
@@ -36,7 +36,7 @@ def check_delays(
 
 
 def check_timeout(timeout: float) -> None:
-    """Raise ValueError if a task cannot wait so long."""
+    """Raise ValueError if a time-out is out of range."""
     _check_number("timeout", timeout)
     if timeout < 0:
         raise ValueError(f"timeout must be at least 0 seconds, or None, not {timeout!r}")

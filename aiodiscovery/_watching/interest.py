@@ -1,4 +1,4 @@
-"""What is wanted: interests in jobs, and what is known of a job that somebody wants."""
+"""Interests in jobs, and what is known about a job that is watched."""
 
 import math
 from collections.abc import Callable
@@ -12,55 +12,55 @@ __all__ = ["Interest", "Job", "LeftJobs"]
 
 
 class Interest(Protocol):
-    """Somebody's interest in some jobs: what is wanted, and who hears of it."""
+    """An interest in some jobs. It is told about them."""
 
-    #: The jobs that are wanted.
+    #: The jobs of interest.
     job_ids: tuple[str, ...]
-    #: Until when they are wanted, on the event loop's clock; infinity if for ever. The last poll
-    #: is made just before.
+    #: Until when they are of interest, on the event loop's clock; infinity if without a limit. The
+    #: last poll is made just before.
     deadline: float
 
     def see(self, job_id: str, info: Any, /) -> None:
-        """Hear of a job's state."""
+        """Receive a job's state."""
 
     def miss(self, job_id: str, /) -> None:
-        """Hear that there is no such job."""
+        """Receive the news that a job does not exist."""
 
     def refuse(self, job_id: str, failure: Callable[[], WatchError], /) -> None:
-        """Hear that the service cannot be asked for a job."""
+        """Receive the news that the service cannot be asked for a job."""
 
     def fail(self, failure: Callable[[], WatchError], /) -> None:
-        """Hear that nothing more will come."""
+        """Receive the news that nothing more will come."""
 
 
 @dataclass(slots=True, eq=False)
 class Job(Generic[Info]):
-    """What is known of a job that somebody wants."""
+    """What is known about a job that is watched."""
 
     id: str
-    #: When its own schedule has it polled next, and how long after the look before.
+    #: When its own schedule polls it next, and how long that is after the poll before.
     due: float
     delay: float = 0.0
     interests: set[Interest] = field(default_factory=set)
     info: Info | None = None
-    #: When it began, on the event loop's clock, as far as that is known.
+    #: When it began, on the event loop's clock, as far as known.
     begun: float = math.inf
-    #: How many polls of it failed in a row, since when, when the last one did, and with what.
+    #: How many polls of it failed in a row, since when, when the last one did, and its error.
     failures: int = 0
     failing_since: float = math.inf
     failed_at: float = math.inf
     error: Exception | None = None
     #: How small a call for it has to be, see Agenda.
     level: int = 0
-    #: When it was asked for last, and when it was asked for last so that it was answered.
+    #: When it was last asked for, and when it was last asked for with an answer.
     asked_at: float = -math.inf
     looked_at: float = -math.inf
     in_flight: bool = False
-    #: Since when the service does not know it.
+    #: Since when the service has not known it.
     missing_since: float | None = None
 
     def note_age(self, age: float, now: float) -> None:
-        """Note for how many seconds it has run at least."""
+        """Note the least number of seconds that it has run."""
         self.begun = min(self.begun, now - age)
 
     def note_failure(self, error: Exception, now: float) -> None:
@@ -70,8 +70,8 @@ class Job(Generic[Info]):
         self.error = error
 
     def note_answer(self, started: float, delay: float) -> None:
-        """Note that a call was answered, and after what delay the next one is to be made."""
-        # Counted from the start of the call: the service looked no earlier.
+        """Note that a call was answered, and the delay before the next one."""
+        # Counted from the start of the call, because the state may be as old as that.
         self.looked_at = started
         self.delay = delay
         self.due = started + delay
@@ -80,9 +80,9 @@ class Job(Generic[Info]):
 
 
 class LeftJobs(Generic[Info]):
-    """Jobs that nobody wants any more, for a while.
+    """Jobs that are no longer watched, kept for a while.
 
-    :param keep: for how many seconds they are kept.
+    :param keep: how many seconds to keep them.
     """
 
     def __init__(self, keep: float) -> None:
@@ -95,7 +95,7 @@ class LeftJobs(Generic[Info]):
         self._jobs[job.id] = now, job
 
     def take(self, job_id: str, now: float) -> Job[Info] | None:
-        """Give back a job, if it is still here."""
+        """Return a job, if it is still kept."""
         while self._jobs:
             left_at, left = next(iter(self._jobs.values()))
             if now - left_at < self._keep:

@@ -1,4 +1,4 @@
-"""The service's long jobs: what it calls them, when they have ended, and how to ask for them."""
+"""The kinds of long jobs of the service: their names, when they have ended, how to ask for them."""
 
 from collections.abc import AsyncIterable, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -33,33 +33,33 @@ if TYPE_CHECKING:
 
 __all__ = ["BATCH_DELETES", "EXPORTS", "IMPORTS", "Answer", "ExportUpdate", "JobKind", "JobUpdate"]
 
-#: What the service describes a job with.
+#: The operations that describe jobs.
 Info = TypeVar("Info", bound=Mapping[str, Any])
 
-#: What it may say of a task that it does not know, where it takes a single id.
+#: Error codes for an unknown task, for an operation that takes a single id.
 _NOT_FOUND_CODES = frozenset({"InvalidParameterValueException", "ResourceNotFoundException"})
 _DESCRIBE_BATCH_DELETE = "DescribeBatchDeleteConfigurationTask"
 
 
 @dataclass(frozen=True, slots=True)
 class JobUpdate(Generic[Info]):
-    """A status that a job has, and the one it had before."""
+    """The new status of a job, and the one before."""
 
     job_id: str
-    #: As the service says it; it may be one that is new.
+    #: The status that the service gives. It may be a new one.
     status: str
     #: The status of the update before this one; None for the first.
     previous_status: str | None
-    #: All that the service says of the job. Left out of the repr: a URL in it is a credential.
+    #: Everything that the service says about the job. Not in the repr: a URL in it is a credential.
     info: Info = field(repr=False)
 
 
 class ExportUpdate(JobUpdate["ExportInfoTypeDef"]):
-    """A status that an export has, and the one it had before."""
+    """The new status of an export, and the one before."""
 
     __slots__ = ()
     if TYPE_CHECKING:
-        # The statuses that are known; the service may have others.
+        # The known statuses. The service may have others.
         status: ExportStatusType | str
         previous_status: ExportStatusType | str | None
 
@@ -74,56 +74,56 @@ Update = TypeVar("Update", bound=JobUpdate[Any])
 
 @dataclass(frozen=True, slots=True)
 class Answer(Generic[Info]):
-    """What the service says when it is asked for jobs."""
+    """The service's answer to a call for jobs."""
 
-    #: By id, without those that the service does not know.
+    #: The infos by id, without the jobs that the service does not know.
     infos: Mapping[str, Info]
-    #: What the service's clock shows, in seconds since the epoch; None if it does not say.
+    #: The time of the service's clock, in seconds since the epoch; None if it does not say.
     service_time: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobKind(Generic[Info, Update]):
-    """A kind of job, as data. A status that is neither success nor failure is not the last one."""
+    """A kind of job, as data. A status that is neither success nor failure is not final."""
 
-    #: What one of them is called in messages.
+    #: What messages call such a job.
     noun: str
-    #: Where an info has its status, and the reason of a failure.
+    #: The keys of an info for the status and for the reason of a failure.
     status_key: str
     reason_key: str
-    #: Where an info has the time of the job's start.
+    #: The key of an info for the time of the job's start.
     start_key: str
-    #: The statuses of success, and how those of failure begin.
+    #: The statuses of success, and the beginnings of those of failure.
     succeeded: frozenset[str]
     failed: tuple[str, ...]
-    #: How many of them one call can ask for.
+    #: How many jobs one call can ask for.
     most: int
-    #: Asks for them.
+    #: Asks for jobs.
     describe: "Callable[[AioBaseClient, Sequence[str]], Awaitable[Answer[Info]]]"
-    #: What is told of a change.
+    #: Makes the update for a change.
     update: "Callable[[str, str, str | None, Info], Update]"
     failed_error: type[JobFailedError] = JobFailedError
     not_found_error: type[JobNotFoundError] = JobNotFoundError
     timeout_error: type[JobTimeoutError] = JobTimeoutError
 
     def status(self, info: Info) -> str:
-        """Return the status that an info says."""
-        # Most of the service's members may be missing, says its model.
+        """Return the status in an info."""
+        # According to its model, the service may leave out most members.
         return str(info.get(self.status_key, "UNKNOWN"))
 
     def has_failed(self, info: Info) -> bool:
-        """Say whether a job has ended, and not well."""
+        """Say whether a job has ended without success."""
         return self.status(info).startswith(self.failed)
 
     def has_ended(self, info: Info) -> bool:
-        """Say whether a job has ended, well or not."""
+        """Say whether a job has ended, successfully or not."""
         return self.status(info) in self.succeeded or self.has_failed(info)
 
     def age(self, info: Info, service_time: float | None) -> float | None:
-        """Return for how many seconds a job has run, by the service's clocks.
+        """Return how many seconds a job has run, by the service's clocks.
 
-        None if the service does not say, or its clocks do not agree: that of the answer is behind
-        that of the job's start.
+        None if the service does not say, or if its clocks disagree: the clock of the answer is
+        behind that of the job's start.
         """
         start = info.get(self.start_key)
         if service_time is None or not isinstance(start, datetime) or start.tzinfo is None:
@@ -132,7 +132,7 @@ class JobKind(Generic[Info, Update]):
         return age if age >= 0 else None
 
     async def ask(self, client: "AioBaseClient", job_ids: Sequence[str]) -> Answer[Info]:
-        """Ask the service for jobs; it is told that this is a waiter."""
+        """Ask the service for jobs, with the feature id of a waiter."""
         feature_id = FeatureId("WAITER")
         feature_id.add()
         try:
@@ -141,16 +141,16 @@ class JobKind(Generic[Info, Update]):
             feature_id.remove()
 
     def name(self, job_ids: Sequence[str]) -> str:
-        """Name jobs in a message that stays short."""
+        """Name jobs in a message, briefly."""
         first, *others = job_ids
         # "export-123" needs no "export" before it.
         named = first if first.startswith(f"{self.noun}-") else f"{self.noun} {first}"
         return named + (f" and {len(others)} more" if others else "")
 
     def polling_error(self, cause: BaseException, job_ids: Sequence[str] = ()) -> PollingError:
-        """Make the error of waits for which the service cannot be asked.
+        """Make the error for waits whose jobs the service cannot be asked for.
 
-        :param job_ids: the jobs that are the reason; none where it is another one.
+        :param job_ids: the jobs that are the reason; empty if the reason is something else.
         """
         what = self.name(job_ids) if job_ids else f"{self.noun}s"
         message = f"the service cannot be asked for {what}: {describe_error(cause)}"
@@ -187,7 +187,7 @@ async def _read(
     id_key: str,
     wanted: Sequence[str],
 ) -> Answer[Any]:
-    """Read the pages of a listing until all that is wanted of it is there, and return that."""
+    """Read the pages of a listing until all wanted jobs were there, and return these."""
     found: dict[str, Any] = {}
     missing = set(wanted)
     nameless: Any = None
@@ -205,9 +205,9 @@ async def _read(
         if not missing:
             break
     if missing and nameless is not None:
-        # It may be one of those that would be said to be missing.
+        # It may be one of the jobs that would be reported missing.
         item_id(operation_name, nameless, id_key)
-    return Answer({each: found[each] for each in wanted if each in found}, service_time)
+    return Answer({job_id: found[job_id] for job_id in wanted if job_id in found}, service_time)
 
 
 async def _describe_batch_deletes(
@@ -220,7 +220,7 @@ async def _describe_batch_deletes(
         try:
             answer = await describe(taskId=task_id)
         except ClientError as error:
-            # The source of the credentials may say the same of the role, say.
+            # The source of the credentials, such as a role, may use the same error code.
             is_its_own = error.operation_name == _DESCRIBE_BATCH_DELETE
             if not is_its_own or error_code(error) not in _NOT_FOUND_CODES:
                 raise
@@ -234,7 +234,7 @@ async def _describe_batch_deletes(
 
 
 def _read_date(answer: Mapping[str, Any]) -> float | None:
-    """Return the time that the Date header of an answer says, in seconds since the epoch."""
+    """Return the time in the Date header of an answer, in seconds since the epoch."""
     header = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date", "")
     try:
         date = parsedate_to_datetime(header)
@@ -261,10 +261,10 @@ EXPORTS: "JobKind[ExportInfoTypeDef, ExportUpdate]" = JobKind(
 IMPORTS: "JobKind[ImportTaskTypeDef, JobUpdate[ImportTaskTypeDef]]" = JobKind(
     noun="import task",
     status_key="status",
-    reason_key="status",  # it has no message
+    reason_key="status",  # there is no message
     start_key="importRequestTime",
     succeeded=frozenset({"IMPORT_COMPLETE", "IMPORT_COMPLETE_WITH_ERRORS"}),
-    # Who waits for an import whose data is deleted meanwhile waits in vain.
+    # If an import's data is deleted meanwhile, waiting for the import is in vain.
     failed=("IMPORT_FAILED", "DELETE_COMPLETE", "DELETE_FAILED", "INTERNAL_ERROR"),
     most=MAX_IDS,
     describe=_describe_imports,

@@ -1,8 +1,7 @@
-"""Who asks: polls the jobs that are wanted, and tells what the service said.
+"""The poller: polls the jobs of interest, and reports what the service said.
 
-A poller knows jobs, when each is due, and the calls it makes. It is told what is wanted and until
-when by way of an :class:`Interest`, and tells that what it learns. Who waits, and how, it does not
-know.
+A poller knows jobs, when each is due, and the calls it makes. An :class:`Interest` tells it which
+jobs to poll and until when, and is told what it learns. It does not know the waiting tasks.
 """
 
 import logging
@@ -38,9 +37,9 @@ logger = logging.getLogger("aiodiscovery")
 
 
 class Poller(Generic[Info]):
-    """Asks the service for what is wanted, as often as the schedule says.
+    """Asks the service for the jobs of interest, as often as the schedule says.
 
-    :param crashed: is told what ended a task of the poller that should not have ended.
+    :param crashed: called with the error of a task of the poller that should not have ended.
     """
 
     def __init__(
@@ -58,41 +57,41 @@ class Poller(Generic[Info]):
         self._kind = kind
         self._schedule = schedule
         self._backoff = Backoff(schedule.min_delay, schedule.max_delay)
-        # One draw for all keeps rounds together, and other watchers' rounds do not keep step.
-        self._jitter = random.random()  # noqa: S311  # nothing to guess
+        # One draw for all jobs keeps rounds together, and out of step with other watchers' rounds.
+        self._jitter = random.random()  # noqa: S311  # no secret
         self._rate_limit = RateLimit(max_rate)
         self._max_concurrency = max_concurrency
         self._not_found_timeout = not_found_timeout
         self._crashed = crashed
 
-        #: All interests, and since when there is each.
+        #: All interests, and the time when each began.
         self._interests: dict[Interest, float] = {}
         # Filled from any thread.
         self._no_more: deque[Interest] = deque()
         self._jobs: dict[str, Job[Info]] = {}
-        # Who comes back at once has a job polled no more often for that.
+        # A task that leaves a job and comes back at once does not cause more polls of it.
         self._left = LeftJobs[Info](schedule.min_delay)
         self._agenda = Agenda()
         #: How many calls are under way, and how many were made and failed.
         self._calls = self._made = self._failed = 0
         self._outage = Outage(self._backoff)
         self._succeeded_at = -math.inf
-        # Since when calls fail, whatever they ask for, and what the last one that failed raised.
+        # Since when all calls fail, and the error of the last one that failed.
         self._failing_since = math.inf
         self._error: Exception | None = None
         self._patience = Patience()
 
     def start(self, start_soon: Callable[..., object], name: str) -> None:
-        """Ask in tasks beside the caller's, until they are cancelled.
+        """Poll in tasks beside the caller's, until they are cancelled.
 
-        :param start_soon: starts one, as a task group does.
+        :param start_soon: starts a task, like that of a task group.
         """
         self._start_soon = start_soon
         self._wake = anyio.Event()
         self._call_ended = anyio.Event()
         start_soon(self._run, self._poll, name=name)
 
-    # What is wanted
+    # Interests
 
     def want(self, interest: Interest) -> None:
         """Begin to poll for an interest, and tell it what is known."""
@@ -110,16 +109,16 @@ class Poller(Generic[Info]):
             if now - job.looked_at >= self._schedule.min_delay:
                 self._agenda.put(job_id, now, job.level)
                 continue
-            # What is known from just now is as good as what a poll would say.
+            # Knowledge this fresh is as good as a poll.
             due = self._schedule.or_last_poll(job.due, now, (interest.deadline,))
             if due < self._agenda.due(job_id):
                 self._put_on_agenda(job, job.due, job.delay, now)
-        # For a last poll the service is asked even while calls fail.
+        # A last poll is made even while calls fail.
         self._outage.paused_until = min(self._outage.paused_until, max(last_poll, now))
         self._wake.set()
 
     def release(self, interest: Interest) -> None:
-        """Poll no more for an interest, and tell it nothing more."""
+        """Stop polling for an interest, and tell it nothing more."""
         self._interests.pop(interest, None)
         now = anyio.current_time()
         last_poll = self._schedule.last_poll(interest.deadline)
@@ -138,17 +137,17 @@ class Poller(Generic[Info]):
             self._wake.set()
 
     def release_later(self, interest: Interest) -> None:
-        """Release it before the next call. May be called in any thread, by a collector too."""
+        """Release it before the next call. A garbage collector may call this, in any thread."""
         self._no_more.append(interest)
 
     def fail(self, failure: Callable[[], WatchError], since: float = math.inf) -> None:
-        """End the interests that there are since no later than a time, with an error."""
-        for interest in [each for each, begun in self._interests.items() if begun <= since]:
+        """End the interests that began at or before a time, with an error."""
+        for interest in [interest for interest, begun in self._interests.items() if begun <= since]:
             interest.fail(failure)
             self.release(interest)
 
     def trouble(self, interest: Interest) -> Trouble | None:
-        """Return why an interest hears nothing, where calls fail for what it wants."""
+        """Return why an interest receives nothing, if calls fail for its jobs."""
         now = anyio.current_time()
         if self._error is not None and self._failing_since < math.inf:
             return Trouble(now - self._failing_since, self._error)
@@ -158,23 +157,23 @@ class Poller(Generic[Info]):
         return None
 
     def was_answered(self, interest: Interest) -> bool:
-        """Say whether the service has said something of all that an interest wants."""
+        """Say whether the service has answered for every job of an interest."""
         return all(job.looked_at > -math.inf for job in self._jobs_of(interest))
 
     def silence(self, interest: Interest) -> float:
-        """Return for how many seconds a call for what an interest wants has had no answer.
+        """Return for how many seconds a call for an interest's jobs has had no answer.
 
-        0 if that was the last poll: it may be a moment late.
+        0 if that call was the last poll, which may be a moment late.
         """
         now, last_poll = anyio.current_time(), self._schedule.last_poll(interest.deadline)
         asked = [job.asked_at for job in self._jobs_of(interest) if job.in_flight]
-        return max((now - each for each in asked if each < last_poll), default=0.0)
+        return max((now - asked_at for asked_at in asked if asked_at < last_poll), default=0.0)
 
     async def look_again(self, interest: Interest) -> None:
-        """Ask at once for what an interest wants, and wait until that is answered.
+        """Ask for an interest's jobs at once, and wait for the answer.
 
-        Nothing is asked for whose last poll was made. For a process that was stopped when it was
-        due: the machine slept, or a debugger held it.
+        Jobs whose last poll was made are not asked for. This is for a process that was stopped when
+        the last poll was due, because the machine slept or a debugger held it.
         """
         last_poll = self._schedule.last_poll(interest.deadline)
         missed = [
@@ -207,7 +206,7 @@ class Poller(Generic[Info]):
         self._agenda.drop(job.id)
 
     def statistics(self) -> WatcherStatistics:
-        """Return how it is doing."""
+        """Return the current statistics."""
         self._release_now()
         next_due = self._agenda.next_due()
         return WatcherStatistics(
@@ -224,16 +223,16 @@ class Poller(Generic[Info]):
     async def _run(
         self, function: Callable[..., Coroutine[Any, Any, None]], *arguments: Any
     ) -> None:
-        """Run a task of the poller: if it ends with an error, all of it has."""
+        """Run a task of the poller. An error that ends it ends the whole poller."""
         error: BaseException
         try:
             await function(*arguments)
         except anyio.get_cancelled_exc_class():
             if anyio.current_effective_deadline() == -math.inf:
                 raise
-            # asyncio can cancel a task whose cancel scope is not.
-            error = RuntimeError("a task of the watcher was cancelled, and not the watcher itself")
-        except Exception as caught:  # noqa: BLE001  # raised where the watcher is left
+            # asyncio can cancel a task without its cancel scope.
+            error = RuntimeError("a task of the watcher was cancelled, but not the watcher itself")
+        except Exception as caught:  # noqa: BLE001  # raised when the watcher is left
             error = caught
         else:
             return
@@ -243,7 +242,7 @@ class Poller(Generic[Info]):
         """Ask for what is due, for as long as the watcher is open."""
         next_call = math.inf
         while True:
-            # Woken a step later than it is called, so that tasks that begin together share calls.
+            # Woken one step late, so that tasks that begin together share calls.
             with anyio.CancelScope(deadline=next_call):
                 await self._wake.wait()
             self._wake = anyio.Event()
@@ -276,25 +275,27 @@ class Poller(Generic[Info]):
         return max(self._outage.paused_until, self._rate_limit.free_at())
 
     def _put_on_agenda(self, job: Job[Info], due: float, delay: float, now: float) -> None:
-        """Make a job due at a time, a delay after the look before, or at a time that matters more.
+        """Make a job due at a time, a delay after the last poll, or earlier if that is required.
 
-        That is when its not being found becomes final, or the last poll before a deadline.
+        It is when the job's absence becomes final, or for the last poll before a deadline.
         """
         sooner = due
         if job.missing_since is not None:
             sooner = min(sooner, max(now, job.missing_since + self._not_found_timeout))
-        sooner = self._schedule.or_last_poll(sooner, now, (each.deadline for each in job.interests))
-        # Past the last deadline nobody waits for it any more.
-        if sooner < max(each.deadline for each in job.interests):
+        sooner = self._schedule.or_last_poll(
+            sooner, now, (interest.deadline for interest in job.interests)
+        )
+        # After the last deadline no task waits for it any more.
+        if sooner < max(interest.deadline for interest in job.interests):
             self._agenda.put(job.id, sooner, job.level, delay if sooner == due else 0.0)
 
-    # What the service says
+    # The service's answers
 
     async def _look(self, jobs: list[Job[Info]], started: float) -> None:
-        """Ask for some jobs, as many as a call can ask for, and tell who wants them."""
+        """Ask for some jobs, as many as fit in a call, and tell the interests in them."""
         error: Exception
         try:
-            # Some may have been left since they were taken off the agenda.
+            # Some may have been released since they were taken off the agenda.
             self._release_now()
             watched = self._still_watched(jobs)
             if watched:
@@ -343,7 +344,7 @@ class Poller(Generic[Info]):
                 self._put_on_agenda(job, job.due, job.delay, now)
 
     def _still_watched(self, jobs: list[Job[Info]]) -> list[Job[Info]]:
-        return [each for each in jobs if self._jobs.get(each.id) is each]
+        return [job for job in jobs if self._jobs.get(job.id) is job]
 
     def _note_info(self, job: Job[Info], info: Info) -> None:
         kind = self._kind
@@ -368,18 +369,18 @@ class Poller(Generic[Info]):
             self._forget(job)
 
     def _back_off(self, jobs: list[Job[Info]], started: float, error: Exception) -> None:
-        """Ask for the jobs again later, and for others too unless it is these that fail."""
+        """Ask for the jobs again later. Other jobs wait too, unless only these fail."""
         now = anyio.current_time()
         if self._patience.has_run_out(error, now):
             self._give_up(jobs, started, error)
             return
-        jitter = random.random()  # noqa: S311  # nothing to guess
+        jitter = random.random()  # noqa: S311  # no secret
         if not jobs[0].level:
             outage = self._outage
             explained = is_throttling(error)
             outage.note_failure(started, now, jitter, size=len(jobs), explained=explained)
             outage.paused_until = self._schedule.or_last_poll(
-                outage.paused_until, now, (each.deadline for each in self._interests)
+                outage.paused_until, now, (interest.deadline for interest in self._interests)
             )
             self._failing_since = min(self._failing_since, now)
         logger.warning(
@@ -390,7 +391,7 @@ class Poller(Generic[Info]):
         )
         smaller = Agenda.level_of(self._kind.most, len(jobs) // 2)
         for job in self._still_watched(jobs):
-            # Another call was answered since it failed before, so one of these may be the reason.
+            # Another call was answered since the first failure, so one of these may be the reason.
             suspect = job.failed_at < self._succeeded_at and not is_throttling(error)
             if suspect and job.level < smaller:
                 job.level, job.failures = smaller, 0
@@ -408,7 +409,7 @@ class Poller(Generic[Info]):
         if len(jobs) == 1:
             for job in watched:
                 job.level = Agenda.MAX_LEVEL
-                # What the service refuses it refuses for good, but it may answer better later.
+                # The service refuses a job for good, but a bad answer may be better later.
                 if may_pass(error) and now < job.failing_since + self._not_found_timeout:
                     self._retry(job, error, random.random(), now)  # noqa: S311
                 else:
@@ -426,9 +427,11 @@ class Poller(Generic[Info]):
             self._put_on_agenda(job, now, 0.0, now)
 
     def _refuse(self, job: Job[Info], started: float, error: Exception) -> None:
-        """End the interests in a job that there were when the call was made."""
+        """End the interests in a job that existed when the call was made."""
         logger.info("asking for %s %s fails for good", self._kind.noun, job.id)
-        for interest in [each for each in job.interests if self._interests[each] <= started]:
+        for interest in [
+            interest for interest in job.interests if self._interests[interest] <= started
+        ]:
             interest.refuse(job.id, lambda: self._kind.polling_error(error, (job.id,)))
             job.interests.discard(interest)
         if job.interests:
@@ -438,7 +441,7 @@ class Poller(Generic[Info]):
             self._forget(job)
 
     def _give_up(self, jobs: list[Job[Info]], started: float, error: Exception) -> None:
-        """End every interest that there was when the call was made."""
+        """End every interest that existed when the call was made."""
         self.fail(lambda: self._kind.polling_error(error), since=started)
         now = anyio.current_time()
         for job in self._still_watched(jobs):

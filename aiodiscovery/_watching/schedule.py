@@ -1,4 +1,4 @@
-"""When to look again, and how often to call: pure rules, with no clock of their own."""
+"""When to poll again, and how often to call: pure rules, with no clock of their own."""
 
 import math
 from collections import deque
@@ -7,20 +7,20 @@ from typing import NamedTuple
 
 __all__ = ["RateLimit", "Schedule"]
 
-#: How much shorter than the longest a delay may be, and the most by which it may exceed min_delay,
-#: in seconds.
+#: How much a delay may be shorter than the longest one, and the most by which it may exceed
+#: min_delay, in seconds.
 _JITTER = 0.05
 _MOST_JITTER = 0.5
-#: The last poll before a deadline is made so many seconds before, which leaves time for an answer.
+#: How many seconds before a deadline the last poll is made, to leave time for an answer.
 _TIME_TO_ANSWER = 2.0
-#: For how many seconds' worth of calls a rate holds.
+#: The number of seconds over which the rate is counted.
 _SPAN = 10.0
-#: A span is a little longer: what takes a call to the service does not always take the same time.
+#: The span is a little longer, because the time that a call takes to the service varies.
 _SLACK = 1.01
 
 
 class Schedule(NamedTuple):
-    """Delays between looks at a job, in seconds: a fraction of its age, within bounds."""
+    """Delays between polls of a job, in seconds: a fraction of its age, within bounds."""
 
     min_delay: float
     max_delay: float
@@ -28,10 +28,10 @@ class Schedule(NamedTuple):
     relative_delay: float
 
     def delay(self, age: float, jitter: float) -> float:
-        """Return the delay that follows a look.
+        """Return the delay after a poll.
 
-        :param age: for how many seconds the job has run.
-        :param jitter: from 0 to 1. Watchers with different ones do not stay in step.
+        :param age: how many seconds the job has run.
+        :param jitter: from 0 to 1. Watchers with different values do not stay in step.
         """
         shortest_of_all = self.min_delay + min(_JITTER * self.min_delay, _MOST_JITTER)
         longest = min(max(shortest_of_all, self.relative_delay * age), self.max_delay)
@@ -43,7 +43,7 @@ class Schedule(NamedTuple):
         return deadline - min(self.min_delay, _TIME_TO_ANSWER)
 
     def or_last_poll(self, due: float, now: float, deadlines: Iterable[float]) -> float:
-        """Return when something is due, or a last poll before a deadline if that comes earlier."""
+        """Return when something is due, or when a last poll before a deadline is, if earlier."""
         for deadline in deadlines:
             last_poll = self.last_poll(deadline)
             if now < last_poll < due:
@@ -52,11 +52,11 @@ class Schedule(NamedTuple):
 
 
 class RateLimit:
-    """Bounds calls to so many seconds' worth of them in any that many seconds.
+    """Limits calls: in any span of some seconds, to as many as the rate allows in that time.
 
-    They need not be spaced: calls of one round go together, which is what keeps them full.
+    They need not be evenly spaced: the calls of one round are made together, which keeps them full.
 
-    :param rate: how many calls a second; None: any number.
+    :param rate: how many calls per second; None: any number.
     """
 
     def __init__(self, rate: float | None) -> None:
@@ -65,7 +65,7 @@ class RateLimit:
         self._latest = deque[float]()
 
     def free_at(self) -> float:
-        """Return from when on another call may be made."""
+        """Return the time from which another call may be made."""
         return self._latest[0] + self._span if len(self._latest) >= self._most else -math.inf
 
     def note_call(self, now: float) -> None:

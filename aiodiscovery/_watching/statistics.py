@@ -1,4 +1,4 @@
-"""What a watcher says of itself: how it is doing, and why nothing is heard."""
+"""A watcher's statistics, and the reason why it receives nothing."""
 
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -8,9 +8,9 @@ __all__ = ["Trouble", "WatcherStatistics"]
 
 @dataclass(frozen=True, slots=True)
 class WatcherStatistics:
-    """How a watcher is doing, as :meth:`ExportWatcher.statistics` gives it.
+    """The state of a watcher, as :meth:`ExportWatcher.statistics` returns it.
 
-    Times are on the event loop's clock, as ``anyio.current_time()`` gives it.
+    Times are on the event loop's clock, like those of ``anyio.current_time()``.
     """
 
     #: How many calls were made, and how many of them failed.
@@ -18,17 +18,17 @@ class WatcherStatistics:
     failed_calls: int
     #: How many jobs are watched that have not ended.
     watched_jobs: int
-    #: Since when calls fail; None if the latest one was answered, or none was made.
+    #: Since when calls have failed; None if the latest one was answered, or none was made.
     failing_since: float | None
-    #: What the last call that failed raised; None if none did. Left out of the repr: an error of
-    #: credentials may hold what is secret.
+    #: The error of the last call that failed; None if none did. Not in the repr: an error about
+    #: credentials may hold secrets.
     last_error: Exception | None = field(repr=False)
-    #: When the next call is due; None if none is, because no job is watched or all are asked for.
+    #: When the next call is due; None if no job is watched, or all are being asked for.
     next_call: float | None
 
 
 class Trouble(NamedTuple):
-    """That calls fail: for how many seconds, and with what."""
+    """Calls fail: for how many seconds so far, and with which error."""
 
     seconds: float
     error: Exception

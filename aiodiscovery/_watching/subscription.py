@@ -1,4 +1,4 @@
-"""What one wait hears of its jobs, and what it returns or raises in the end."""
+"""What one wait learns about its jobs, and what it returns or raises in the end."""
 
 from collections.abc import Callable
 from copy import deepcopy
@@ -13,10 +13,10 @@ __all__ = ["Subscription"]
 
 
 class Subscription(Generic[Info, Update]):
-    """What one wait is to hear.
+    """What one wait learns.
 
     :param deadline: when the wait gives up, on the event loop's clock; infinity if never.
-    :param of_updates: whether it is to hear of every change, and not only of the end of all.
+    :param of_updates: whether to report every change, and not only the end of all jobs.
     """
 
     def __init__(
@@ -35,7 +35,7 @@ class Subscription(Generic[Info, Update]):
         self._kind = kind
         self._ended: dict[str, Info] = {}
         self._not_found: list[str] = []
-        #: Makes the errors of jobs that the service does not want to be asked for.
+        #: Makes the errors for jobs that the service refuses to be asked about.
         self._refused: list[Callable[[], WatchError]] = []
         #: The newest state of each job that the consumer has not taken yet.
         self._news: dict[str, Info] = {}
@@ -44,7 +44,7 @@ class Subscription(Generic[Info, Update]):
         self._changed = anyio.Event()
 
     def see(self, job_id: str, info: Info) -> None:
-        """Hear of a job's state."""
+        """Receive a job's state."""
         if self._kind.has_ended(info):
             self.pending.discard(job_id)
             self._ended[job_id] = info
@@ -53,35 +53,35 @@ class Subscription(Generic[Info, Update]):
                 self._news[job_id] = info
                 self._changed.set()
             else:
-                # It went back to what the consumer knows before the consumer looked.
+                # It is again in the state that the consumer last saw.
                 self._news.pop(job_id, None)
         elif not self.pending:
             self._changed.set()
 
     def miss(self, job_id: str) -> None:
-        """Hear that there is no such job."""
+        """Receive the news that a job does not exist."""
         self.pending.discard(job_id)
         self._not_found.append(job_id)
         if self._of_updates or not self.pending:
             self._changed.set()
 
     def refuse(self, job_id: str, failure: Callable[[], WatchError]) -> None:
-        """Hear that the service cannot be asked for a job."""
+        """Receive the news that the service cannot be asked for a job."""
         self.pending.discard(job_id)
         self._refused.append(failure)
         self._changed.set()
 
     def fail(self, failure: Callable[[], WatchError]) -> None:
-        """Hear that the wait ends with an error."""
+        """Receive the news that the wait ends with an error."""
         self.failure = failure
         self.wake()
 
     def wake(self) -> None:
-        """Let the wait look again."""
+        """Let the wait check again."""
         self._changed.set()
 
     def take_update(self) -> Update | None:
-        """Take the news that have waited longest, None if there are none."""
+        """Take the update that has waited longest; None if there is none."""
         if not self._news:
             return None
         job_id = next(iter(self._news))
@@ -92,7 +92,7 @@ class Subscription(Generic[Info, Update]):
         return update
 
     async def wait_for_change(self) -> None:
-        """Wait until there is news, or, for a wait without updates, until all have ended."""
+        """Wait until there is an update. A wait without updates waits until all have ended."""
         if self._of_updates:
             self._changed = anyio.Event()
         await self._changed.wait()
@@ -100,13 +100,13 @@ class Subscription(Generic[Info, Update]):
     def raise_if_refused(self) -> None:
         """Raise the error for a job that the service cannot be asked for."""
         if self._refused:
-            # Said once, as below.
+            # Raised once, as below.
             raise self._refused.pop(0)()
 
     def raise_if_not_found(self) -> None:
-        """Raise the error for what the service does not know."""
+        """Raise the error for the jobs that the service does not know."""
         if self._not_found:
-            # Said once: who iterates may go on with the others.
+            # Raised once, so that an iteration can continue with the others.
             ids, self._not_found = tuple(self._not_found), []
             message = f"the service does not know {self._kind.name(ids)}"
             raise self._kind.not_found_error(message, ids, self._ended_in_order())
@@ -119,10 +119,10 @@ class Subscription(Generic[Info, Update]):
         trouble: str = "",
         cause: Exception | None = None,
     ) -> dict[str, Info]:
-        """Return the infos of all jobs, in the order asked, or raise what ended the wait.
+        """Return the infos of all jobs, in the order of their ids, or raise what ended the wait.
 
-        :param trouble: what kept the service from answering, for the message of a time-out.
-        :param cause: the error that did.
+        :param trouble: why the service did not answer, for the message of a time-out.
+        :param cause: the error behind that.
         """
         kind = self._kind
         ended = self._ended_in_order()
@@ -150,10 +150,12 @@ class Subscription(Generic[Info, Update]):
         return ended
 
     def _ended_in_order(self) -> dict[str, Info]:
-        return {each: _copy(self._ended[each]) for each in self.job_ids if each in self._ended}
+        return {
+            job_id: _copy(self._ended[job_id]) for job_id in self.job_ids if job_id in self._ended
+        }
 
 
 def _copy(info: Info) -> Info:
-    # What the caller is given is the caller's, down to the last list in it.
+    # The caller gets a copy, down to nested lists.
     copied: Any = deepcopy(dict(info))
     return cast("Info", copied)

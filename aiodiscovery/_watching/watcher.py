@@ -1,4 +1,4 @@
-"""Who waits: what the watchers of all kinds of jobs have in common."""
+"""What the watchers of all kinds of jobs have in common."""
 
 import math
 from collections.abc import AsyncGenerator, Callable, Iterable
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["JobWatcher"]
 
 
-#: How late a time-out may come before one more look is made, and how long that may take, in
+#: How late a time-out may come before one more poll is made, and how long that may take, in
 #: seconds.
 _LATE = 0.1
 _LAST_LOOK = 30.0
@@ -74,7 +74,7 @@ class JobWatcher(Generic[Info, Update]):
     ) -> bool | None:
         self._background.check_loop()
         self._poller.fail(
-            lambda: WatcherClosedError("the watcher was left while this wait went on")
+            lambda: WatcherClosedError("the watcher was left while this wait was going on")
         )
         swallowed = await self._background.__aexit__(exc_type, exc, traceback)
         if self._crash is not None and (exc is None or swallowed):
@@ -84,15 +84,15 @@ class JobWatcher(Generic[Info, Update]):
     async def wait(self, job_id: str, /, timeout: float | None = None) -> Info:  # noqa: ASYNC109  # a last poll precedes it
         """Wait until a job has ended.
 
-        :param timeout: how many seconds to wait at most; the last poll is made just before. A
+        :param timeout: how many seconds to wait at most. A last poll is made just before. A
             time-out or cancellation from outside does no harm either.
-        :return: what the service says of it, once it succeeded.
+        :return: what the service says about the job, if it succeeded.
         :raises JobFailedError: if it failed.
         :raises JobTimeoutError: if it has not ended within ``timeout``.
         :raises JobNotFoundError: if the service does not know it.
         :raises PollingError: if the service cannot be asked, and asking again would not help.
         :raises WatcherClosedError: if the watcher is not open, or is left meanwhile.
-        :raises ValueError: if that is not an id or not a time-out.
+        :raises ValueError: if the id or the time-out is not valid.
         :raises RuntimeError: in another event loop or thread than the watcher's own.
         """
         return (await self.wait_all((job_id,), timeout))[job_id]
@@ -104,16 +104,16 @@ class JobWatcher(Generic[Info, Update]):
         timeout: float | None = None,  # noqa: ASYNC109  # a last poll precedes it
         raise_on_failure: bool = True,
     ) -> dict[str, Info]:
-        """Wait until every one of the jobs has ended.
+        """Wait until all of the jobs have ended.
 
         :param timeout: as for :meth:`wait`.
         :param raise_on_failure: whether a job that failed is an error.
-        :return: what the service says of them, by id, in the order asked; an id that is given
-            twice is one job.
-        :raises JobTimeoutError: if not all ended within ``timeout``, with those that did.
-        :raises JobNotFoundError: if the service does not know some, once the others have ended,
-            with those, whether they failed or not.
-        :raises JobFailedError: if any failed, once all have ended, with all of them.
+        :return: what the service says about the jobs, by id, in the order of the ids. An id that is
+            given twice is one job.
+        :raises JobTimeoutError: if not all have ended within ``timeout``. It has those that have.
+        :raises JobNotFoundError: if the service does not know some, once the others have ended. It
+            has the others, whether they failed or not.
+        :raises JobFailedError: if any failed, once all have ended. It has all of them.
         :raises PollingError, WatcherClosedError, ValueError, RuntimeError: as for :meth:`wait`. One
             id that the service refuses ends the wait at once; the error names it.
         """
@@ -138,24 +138,24 @@ class JobWatcher(Generic[Info, Update]):
     def updates(self, job_ids: Iterable[str], /) -> AsyncGenerator[Update, None]:
         """Iterate over the changes of the jobs' statuses.
 
-        The first status that is seen of each job comes, then every change; the iteration ends when
-        all have ended, well or not. A slow consumer holds nobody up: it gets the newest state of
-        each job, and misses those that were over before it looked.
+        For each job, the first status seen comes first, then every change. The iteration ends when
+        all jobs have ended, successfully or not. A slow consumer delays no one else: it gets the
+        newest state of each job, and misses states that were over before it looked.
 
         The jobs are watched from the first ``anext()`` until the iterator is closed or dropped.
 
-        :raises JobNotFoundError: while iterating, if the service does not know some; those that
-            are left can be iterated further.
-        :raises PollingError: while iterating. Where it names an id that the service refuses, the
-            others can be iterated further.
+        :raises JobNotFoundError: while iterating, if the service does not know some. The iteration
+            can continue with the others.
+        :raises PollingError: while iterating. If it names an id that the service refuses, the
+            iteration can continue with the others.
         :raises WatcherClosedError, RuntimeError: while iterating, as for :meth:`wait`.
-        :raises ValueError: if there is something else than ids.
+        :raises ValueError: if something is not an id.
         """
         subscription = self._prepare(job_ids, None, of_updates=True)
         return _Updates(subscription, self._subscribe, self._poller, self._background.check_loop)
 
     def statistics(self) -> WatcherStatistics:
-        """Return how the watcher is doing: the calls it makes, and whether they are answered."""
+        """Return statistics: the calls made, and whether they are answered."""
         return self._poller.statistics()
 
     def _prepare(
@@ -174,7 +174,7 @@ class JobWatcher(Generic[Info, Update]):
         return Subscription(self._kind, ids, deadline, of_updates=of_updates)
 
     def _trouble(self, subscription: Subscription[Info, Update]) -> tuple[str, Exception | None]:
-        """Say why nothing was heard of the jobs, where that was not the jobs themselves."""
+        """Say why nothing was received about the jobs, if the jobs are not the reason."""
         trouble = self._poller.trouble(subscription)
         if trouble is not None:
             seconds, error = trouble
@@ -206,12 +206,12 @@ class JobWatcher(Generic[Info, Update]):
 
 
 def _is_late(deadline: float) -> bool:
-    """Say whether the process was held up: the deadline passed while nothing ran."""
+    """Say whether the process was held up, so that the deadline passed while nothing ran."""
     return anyio.current_time() > deadline + _LATE
 
 
 class _Updates(PlainAsyncGenerator[Update]):
-    """The changes of some jobs, as :meth:`JobWatcher.updates` gives them."""
+    """The changes of some jobs, as :meth:`JobWatcher.updates` returns them."""
 
     def __init__(
         self,
@@ -250,16 +250,16 @@ class _Updates(PlainAsyncGenerator[Update]):
         raise StopAsyncIteration
 
     async def aclose(self) -> None:
-        """End the iteration, and watch the jobs for it no more."""
+        """End the iteration, and stop watching the jobs for it."""
         self._check_loop()
         self._close()
 
     def _close(self) -> None:
         self._closed = True
         self._poller.release(self._subscription)
-        self._subscription.wake()  # another task may wait in __anext__
+        self._subscription.wake()  # another task may be waiting in __anext__
 
     def __del__(self) -> None:
-        # Left with `break`. Only noted: a collector may call this in any thread.
+        # Left with `break`. Only noted, because a garbage collector may call this in any thread.
         if self._begun and not self._closed:
             self._poller.release_later(self._subscription)

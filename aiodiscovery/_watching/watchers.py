@@ -27,35 +27,36 @@ class ExportWatcher(JobWatcher["ExportInfoTypeDef", ExportUpdate]):
         async with aiodiscovery.ExportWatcher(client) as watcher:
             info = await watcher.wait("export-123", timeout=3600)
 
-    With the defaults, an end is seen within 10 seconds, or within 1 % of the time the export has
-    run, whichever is longer, and never with more than ten calls in any ten seconds.
+    With the defaults, an end is seen within 10 seconds, or within 1 % of the time that the export
+    has run, whichever is longer. There are never more than ten calls in any ten seconds.
 
-    One call asks for up to 100 exports, whoever waits for them. Each export is polled at once, then
-    after delays that are a fraction of its age, between ``min_delay`` and ``max_delay``, and a last
-    time just before a deadline. The age counts from when the export was requested, on the service's
-    clock. A call that is made anyway is filled up with the exports that would be due next. Calls
-    that fail but may succeed later (throttling, 5xx, broken connections) are logged, and made again
-    after delays that double from ``min_delay`` up to ``max_delay``, with full jitter.
+    One call asks for up to 100 exports, whichever tasks wait for them. Each export is polled at
+    once. Then the delays are a fraction of its age, between ``min_delay`` and ``max_delay``, with a
+    last poll just before a deadline. The age counts from when the export was requested, on the
+    service's clock. A call that is made anyway is filled up with the exports that would be due
+    next. Calls that fail but may succeed later (throttling, 5xx, broken connections) are logged.
+    They are made again after delays that double from ``min_delay`` up to ``max_delay``, with full
+    jitter.
 
-    Nothing is polled that nobody waits for. Leaving the block ends every wait with
-    :exc:`WatcherClosedError`; an exception from the block leaves it as it is. A watcher belongs to
-    the event loop in which it was entered, and is entered once.
+    An export is only polled while a task waits for it. Leaving the block ends every wait with
+    :exc:`WatcherClosedError`. An exception from the block passes through unchanged. A watcher can
+    be entered once, and belongs to the event loop in which it was entered.
 
     :param client: an aiobotocore client for ``discovery``.
     :param min_delay: the shortest time between two polls of an export, in seconds.
-    :param max_delay: the longest, in seconds.
+    :param max_delay: the longest such time, in seconds.
     :param relative_delay: the time between two polls in proportion to the export's age, from 0 to
         1: 0.01 is 1 %.
-    :param max_rate: how many calls to make a second, at most; None for any number. It holds for ten
-        seconds' worth of calls in any ten seconds. Exports that it holds up are polled in the order
-        of how late they are, in proportion to the delay that they should have.
+    :param max_rate: how many calls to make per second, at most; None for any number. In any ten
+        seconds there are at most ten times as many. If that delays exports, the order of polling
+        depends on how late they are, in proportion to their regular delay.
     :param max_concurrency: how many calls may be made at the same time.
-    :param not_found_timeout: for how many seconds the service may not know an export before that
-        counts as final. An export that was just started may be missing for a moment.
-    :raises ValueError: if a number is out of its range, or the client is for another service.
+    :param not_found_timeout: how many seconds the service may not know an export before that counts
+        as final. An export that was just started may be missing for a moment.
+    :raises ValueError: if a number is out of range, or the client is for another service.
 
-    Its methods raise :exc:`ExportFailedError`, :exc:`ExportTimeoutError` and
-    :exc:`ExportNotFoundError`, where they speak of jobs.
+    Where its methods mention errors of jobs, they raise :exc:`ExportFailedError`,
+    :exc:`ExportTimeoutError` and :exc:`ExportNotFoundError`.
     """
 
     _kind = EXPORTS
@@ -64,10 +65,10 @@ class ExportWatcher(JobWatcher["ExportInfoTypeDef", ExportUpdate]):
 class ImportWatcher(JobWatcher["ImportTaskTypeDef", JobUpdate["ImportTaskTypeDef"]]):
     """Waits for import tasks, as :class:`ExportWatcher` does for exports, with the same options.
 
-    A task succeeds with IMPORT_COMPLETE and with IMPORT_COMPLETE_WITH_ERRORS. With either, some of
-    its records may have been left out: what the methods return counts them. IMPORT_FAILED
-    and those that begin with it, INTERNAL_ERROR, and DELETE_COMPLETE and DELETE_FAILED, after
-    which nothing is imported any more, are failures. One call asks for up to 100 tasks.
+    IMPORT_COMPLETE and IMPORT_COMPLETE_WITH_ERRORS are success. With either, some records may have
+    been left out; the methods return their counts. IMPORT_FAILED and statuses that begin with it,
+    INTERNAL_ERROR, DELETE_COMPLETE and DELETE_FAILED are failures: after a deletion nothing is
+    imported any more. One call asks for up to 100 tasks.
     """
 
     _kind = IMPORTS
@@ -76,9 +77,8 @@ class ImportWatcher(JobWatcher["ImportTaskTypeDef", JobUpdate["ImportTaskTypeDef
 class BatchDeleteWatcher(JobWatcher["BatchDeleteTask", JobUpdate["BatchDeleteTask"]]):
     """Waits for batch-delete tasks, as :class:`ExportWatcher` does for exports, with its options.
 
-    A task succeeds with COMPLETED: which configurations were deleted, and which were not, is in
-    what the methods return. The service describes one task in a call, so ten that are watched cost
-    ten calls a round.
+    COMPLETED is success. The methods return which configurations were deleted, and which were not.
+    The service describes only one task per call, so ten watched tasks cost ten calls a round.
     """
 
     _kind = BATCH_DELETES
@@ -97,10 +97,10 @@ async def wait_for_exports(
     max_concurrency: int = 4,
     not_found_timeout: float = 60.0,
 ) -> "dict[str, ExportInfoTypeDef]":
-    """Wait until every one of the exports has ended, with a watcher for just that.
+    """Wait until all of the exports have ended, with a watcher just for them.
 
-    Takes, returns and raises what :meth:`ExportWatcher.wait_all` does, and takes the options of
-    :class:`ExportWatcher`. Tasks that wait at the same time share their calls only if they share a
+    Takes, returns and raises the same as :meth:`ExportWatcher.wait_all`, and also takes the options
+    of :class:`ExportWatcher`. Tasks that wait at the same time share calls only if they share a
     watcher.
     """
     async with ExportWatcher(

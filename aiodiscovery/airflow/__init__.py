@@ -1,7 +1,7 @@
 """Await exports in Airflow: one poller for all deferred tasks of a triggerer.
 
-Needs the extra ``airflow``. The names are looked up when they are used first: Airflow reads this
-package's provider information before it is ready to be imported itself.
+Needs the extra ``airflow``. The names are imported on first use, because Airflow reads this
+package's provider information before Airflow itself can be imported.
 """
 
 from importlib import import_module

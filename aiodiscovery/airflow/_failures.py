@@ -1,4 +1,4 @@
-"""Errors of opening a client and of starting an export: which are worth another try."""
+"""Errors of opening a client and of starting an export: which ones are worth another try."""
 
 from botocore.exceptions import (
     ClientError,
@@ -13,13 +13,13 @@ from .._client import CALL_ERRORS, error_code, is_throttling, may_pass
 
 __all__ = ["ERRORS", "describe", "is_final", "was_not_carried_out"]
 
-#: What opening a client and calls raise. Settings that make no sense are ValueErrors, and those
-#: that botocore does not have TypeErrors.
+#: What opening a client and calls can raise. Invalid settings are ValueErrors, and settings that
+#: botocore does not have are TypeErrors.
 ERRORS = (*CALL_ERRORS, ValueError, TypeError)
 
-#: What the service says of a start until another export has ended, or a day.
+#: Error codes of a start that is refused until another export has ended, or for a day.
 _LIMIT_CODES = frozenset({"ConflictErrorException", "OperationNotPermittedException"})
-#: There were no credentials to sign it with, or nothing to send it to.
+#: Errors without a request: there were no credentials to sign it, or no address to send it to.
 _NOTHING_SENT = (
     ConnectTimeoutError,
     CredentialRetrievalError,
@@ -30,7 +30,7 @@ _NOTHING_SENT = (
 
 
 def is_final(error: Exception) -> bool:
-    """Say whether the same request, or connection, would fail for ever."""
+    """Say whether the same request, or connection, would fail forever."""
     if isinstance(error, ClientError) and error_code(error) in _LIMIT_CODES:
         return False
     return not may_pass(error)
@@ -45,7 +45,7 @@ def describe(error: Exception) -> str:
     """Say what went wrong, without what may be secret."""
     if isinstance(error, ClientError):
         code = error_code(error)
-        # Of a wrong signature the service says what was signed, a session token included.
+        # For a wrong signature the service quotes what was signed, including a session token.
         text = "" if "signature" in code.lower() else error.response.get("Error", {}).get("Message")
         return f"{code}: {text}" if text else code
     if isinstance(error, CredentialRetrievalError):

@@ -1,4 +1,4 @@
-"""What Airflow is told of this package. Read early and often, so nothing is imported here."""
+"""What Airflow learns about this package. Read early and often, so nothing is imported here."""
 
 from typing import Any
 

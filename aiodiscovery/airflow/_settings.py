@@ -1,4 +1,4 @@
-"""What tasks and triggers are told of the service and of the waiting."""
+"""The settings of tasks and triggers for the service and for waiting."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ __all__ = ["Settings"]
 
 
 class Settings:
-    """The settings of a task, which are those of its trigger too."""
+    """The settings of a task, which are also those of its trigger."""
 
     aws_conn_id: str | None
     region_name: str | None
@@ -22,11 +22,11 @@ class Settings:
     not_found_timeout: float
 
     def settings(self) -> dict[str, Any]:
-        """Return all of them, by name."""
+        """Return all settings, by name."""
         return {name: getattr(self, name) for name in Settings.__annotations__}
 
     def hook(self) -> DiscoveryHook:
-        """Make what connects to the service."""
+        """Make the hook that connects to the service."""
         return DiscoveryHook(
             aws_conn_id=self.aws_conn_id,
             region_name=self.region_name,

@@ -1,8 +1,8 @@
-"""Something open that the tasks of an event loop use together. Knows nothing of Airflow.
+"""An open object that the tasks of an event loop share. Knows nothing of Airflow.
 
-Airflow's triggerer is an asyncio program, and so is this. What is opened may have task groups and
-cancel scopes inside, which have to be left in the task in which they were entered, while the tasks
-that use it come, go and are cancelled in any order. So it lives in a task of its own.
+Airflow's triggerer is an asyncio program, and so is this. The object may have task groups and
+cancel scopes inside, which must be left in the task that entered them. The tasks that use it come,
+go and are cancelled in any order. So it lives in its own task.
 """
 
 import asyncio
@@ -20,8 +20,8 @@ T = TypeVar("T")
 
 _Pool = dict[Hashable, "Shared[Any]"]
 
-#: What is open, by the event loop: what belongs to one loop is of no use in another one. A loop is
-#: in it for as long as something is open there; one that ends cancels its tasks, and so the owners.
+#: What is open, by event loop, because an object of one loop cannot be used in another. A loop is
+#: in here while something is open in it. A loop that ends cancels its tasks, including the owners.
 _pools: dict[asyncio.AbstractEventLoop, _Pool] = {}
 
 
@@ -29,14 +29,14 @@ _pools: dict[asyncio.AbstractEventLoop, _Pool] = {}
 async def share(
     key: Hashable, open_: Callable[[], AbstractAsyncContextManager[T]]
 ) -> "AsyncGenerator[Shared[T]]":
-    """Use what all tasks with the same key use, opened by the first and closed after the last.
+    """Use the object that all tasks with the same key share. The first one opens it.
 
-    Leaving the block as the last one waits until it is closed. A task that comes meanwhile opens
+    The last one to leave the block closes it, and waits for that. A task that comes meanwhile opens
     another one.
 
-    :param key: says what it is.
-    :param open_: makes the context manager to enter. What goes wrong there reaches all tasks that
-        wait for it; the next one tries anew.
+    :param key: identifies the object.
+    :param open_: makes the context manager to enter. Its errors reach all tasks that wait for it.
+        The next task tries again.
     """
     pool = _pools.setdefault(asyncio.get_running_loop(), {})
     shared = pool.get(key)
@@ -44,7 +44,7 @@ async def share(
         shared = pool[key] = Shared(key, open_)
     shared.users += 1
     try:
-        # The future is everybody's: who is cancelled must not cancel it.
+        # The future is shared: the cancellation of one user must not cancel it.
         await asyncio.shield(shared.opened)
         yield shared
     finally:
@@ -54,7 +54,7 @@ async def share(
 
 
 class Shared(Generic[T]):
-    """What is shared, and the task in which it is entered and left."""
+    """The shared object, and the task that enters and leaves it."""
 
     def __init__(self, key: Hashable, open_: Callable[[], AbstractAsyncContextManager[T]]) -> None:
         self._loop = asyncio.get_running_loop()
@@ -63,7 +63,7 @@ class Shared(Generic[T]):
         self._opened_at = 0.0
         self.users = 0
         self.opened: asyncio.Future[T] = self._loop.create_future()
-        # In an empty context: what it logs belongs to no single user.
+        # In an empty context, because its log messages belong to no single user.
         self._task = self._loop.create_task(
             self._own(open_), name="aiodiscovery.airflow", context=Context()
         )
@@ -75,11 +75,11 @@ class Shared(Generic[T]):
 
     @property
     def age(self) -> float:
-        """For how many seconds it has been open."""
+        """How many seconds it has been open."""
         return self._loop.time() - self._opened_at
 
     def retire(self) -> None:
-        """Have those who come from now on open another one."""
+        """Let tasks that come from now on open another one."""
         pool = _pools.get(self._loop, {})
         if pool.get(self._key) is self:
             del pool[self._key]
@@ -87,7 +87,7 @@ class Shared(Generic[T]):
             _pools.pop(self._loop, None)
 
     async def close(self) -> None:
-        """Close it, and wait until it is. What is just being opened is opened first."""
+        """Close it, and wait for that. If it is being opened, that is completed first."""
         self.retire()
         self._unused.set()
         await asyncio.wait([self._task])
@@ -98,13 +98,13 @@ class Shared(Generic[T]):
                 self._opened_at = self._loop.time()
                 self.opened.set_result(value)
                 await self._unused.wait()
-        except Exception as error:  # raised where it is used, or logged
+        except Exception as error:  # raised to its users, or logged
             if self.opened.done():
-                logger.warning("what deferred tasks shared did not close well", exc_info=error)
+                logger.warning("what deferred tasks shared could not be closed", exc_info=error)
             else:
                 self._fail(error)
         except asyncio.CancelledError:
-            # Because the event loop ends: nobody else has this task.
+            # Only the end of the event loop cancels this task.
             self._fail(RuntimeError("the event loop ends"))
             raise
         finally:
@@ -113,4 +113,4 @@ class Shared(Generic[T]):
     def _fail(self, error: Exception) -> None:
         if not self.opened.done():
             self.opened.set_exception(error)
-            self.opened.exception()  # it is no oversight if nobody waits for it any more
+            self.opened.exception()  # no warning if no task waits for it any more

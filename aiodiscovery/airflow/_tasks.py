@@ -31,21 +31,21 @@ logger: logging.Logger = logging.getLogger("aiodiscovery")
 
 T = TypeVar("T")
 
-#: For how many seconds a worker makes a call again while it is told to come back later.
+#: How many seconds a worker repeats a call that may succeed later.
 _PATIENCE = 600.0
-#: Under which key Airflow keeps what a retry has to know.
+#: The key under which Airflow stores what a retry has to know.
 _KEY = "aiodiscovery"
 
 
-#: What a template renders to that had nothing to render.
+#: What a template renders to if its value is missing.
 _NOTHING = frozenset({"", "none", "null", "nan", "undefined", "true", "false", "[]", "{}", "()"})
 
 
 class Record:
-    """What is known of a task of this DAG run, from one try to the next.
+    """What is known about a task of this DAG run, from one try to the next.
 
-    It is in Airflow's task state store: XComs are cleared before each try. Airflow keeps it when a
-    user clears the task, too. That raises ``max_tries``, which a retry does not.
+    It is in Airflow's task state store, because XComs are cleared before each try. Airflow also
+    keeps it when a user clears the task. Clearing raises ``max_tries``, and a retry does not.
     """
 
     def __init__(self, context: "Context") -> None:
@@ -62,40 +62,40 @@ class Record:
 
     @property
     def asked(self) -> dict[str, str] | None:
-        """What that export was to hold."""
+        """What that export was to contain."""
         return self._values.get("asked")
 
     @property
     def was_cleared(self) -> bool:
-        """Whether a user cleared the task since."""
+        """Whether a user has cleared the task since."""
         found: int = self._values.get("max_tries", self._max_tries)
         return found != self._max_tries
 
     def deadline(self, timeout: timedelta | float | None) -> float | None:
-        """Return when the task gives up, counted from the first time it asked that."""
+        """Return when the task gives up. Time counts from when it first asked for this."""
         if "deadline" not in self._values or self.was_cleared:
             return None if timeout is None else time.time() + seconds(timeout)
         found: float | None = self._values["deadline"]
         return found
 
     def save(self, **values: Any) -> None:
-        """Keep this for the next try, in place of what there was."""
+        """Store these values for the next try, in place of the previous ones."""
         if values != {key: self._values.get(key) for key in values} or self.was_cleared:
             self._values = {**values, "max_tries": self._max_tries}
             self._store.set(_KEY, self._values)
 
 
 class DiscoveryTask(Settings):
-    """The settings of a task, its trigger, and what becomes of the trigger's event."""
+    """The settings of a task, its trigger, and the handling of the trigger's event."""
 
     include_download_url: bool
     timeout: Any
-    #: Airflow's own: how long a try may run.
+    #: Airflow's own setting: how long a try may run.
     execution_timeout: timedelta | None
-    #: What ends a task whose time is up.
+    #: The exception that ends a task whose time is up.
     timeout_error: type[AirflowException] = AirflowFailException
 
-    #: The templates that both have.
+    #: The templates of both.
     settings_fields: Collection[str] = (
         "aws_conn_id",
         "region_name",
@@ -107,10 +107,10 @@ class DiscoveryTask(Settings):
     def make_trigger(
         self, export_ids: Sequence[str], deadline: float | None
     ) -> DiscoveryExportTrigger:
-        """Make what waits while the task is deferred.
+        """Make the trigger that waits while the task is deferred.
 
-        It gives up at the deadline, or when this try has run for ``execution_timeout``: Airflow
-        itself does not apply that to a task that is deferred.
+        It gives up at the deadline, or when this try has run for ``execution_timeout``. Airflow
+        does not apply the latter to a deferred task.
         """
         if self.execution_timeout is not None:
             end = time.time() + self.execution_timeout.total_seconds()
@@ -127,8 +127,8 @@ class DiscoveryTask(Settings):
 
         :param what: what it does, for messages.
         :param may_repeat: whether it may be called again after an error that may pass; None: after
-            any.
-        :raises AirflowFailException: after an error that cannot.
+            any such error.
+        :raises AirflowFailException: after an error that cannot pass.
         """
         hide_signatures_in_logs()
         backoff = Backoff(self.min_delay, self.max_delay)
@@ -145,7 +145,7 @@ class DiscoveryTask(Settings):
                 delay = backoff.delay(attempt, random.random())  # noqa: S311
                 may_not = may_repeat is not None and not may_repeat(error)
                 if may_not or time.monotonic() + delay > give_up_at:
-                    # In place of the error itself: that of credentials may hold what is secret.
+                    # In place of the error itself, which may hold secrets if it is of credentials.
                     raise AirflowException(message) from None
                 logger.warning("%s, trying again in %.0f s", message, delay)
             time.sleep(delay)
@@ -157,14 +157,14 @@ class DiscoveryTask(Settings):
             return await function(client)
 
     def describe(self, export_ids: Iterable[str]) -> "dict[str, ExportInfoTypeDef]":
-        """Ask the service what it knows of exports."""
+        """Ask the service for exports."""
         ids = list(export_ids)
         return self.call(
             lambda client: describe_exports(client, ids), "asking the service for exports"
         )
 
     def take(self, event: Mapping[str, Any], context: "Context") -> dict[str, dict[str, Any]]:
-        """Return the ExportInfos that an event brings, or raise what it says."""
+        """Return the ExportInfos in an event, or raise the error in it."""
         status: str = event["status"]
         exports: dict[str, dict[str, Any]] = event["exports"]
         if status == "succeeded":
@@ -173,22 +173,22 @@ class DiscoveryTask(Settings):
             if info["exportStatus"] == "FAILED":
                 logger.error("export %s failed: %s", export_id, info.get("statusMessage"))
         if status == "timeout" and self._is_of_this_try(context):
-            # Which may be retried, as any task that runs for too long.
+            # It may be retried, like any task that runs for too long.
             raise AirflowTaskTimeout(f"{event['message']}; execution_timeout is over")
-        # Neither is tried again: no retry would find anything else.
+        # These are not tried again: a retry would find the same.
         raise (self.timeout_error if status == "timeout" else AirflowFailException)(
             event["message"]
         )
 
     def _is_of_this_try(self, context: "Context") -> bool:
-        """Say whether it is ``execution_timeout`` that is over, and not the time of all tries."""
+        """Say whether ``execution_timeout`` is over, and not the time of all tries."""
         if self.execution_timeout is None:
             return False
         deadline = Record(context).deadline(self.timeout)
         return deadline is None or time.time() < deadline
 
     def _with_download_urls(self, exports: dict[str, Any]) -> dict[str, dict[str, Any]]:
-        # Not through the event, which Airflow logs. And these work for longer.
+        # Not through the event, which Airflow logs. Fresh ones are also valid for longer.
         infos = self.describe(exports)
         return {
             export_id: to_json(infos[export_id], include_download_url=True)
@@ -199,11 +199,11 @@ class DiscoveryTask(Settings):
 
 
 def check_rendered(name: str, value: str | None) -> None:
-    """Raise AirflowFailException if a template had nothing to render an id from."""
+    """Raise AirflowFailException if the template of an id rendered no value."""
     if isinstance(value, str) and value.strip().lower() in _NOTHING:
         raise AirflowFailException(
-            f"{name} is {value!r}: its template had nothing to render. Has the task that it refers "
-            "to returned an id?"
+            f"{name} is {value!r}: its template rendered no value. Did the task that it refers "
+            "to return an id?"
         )
 
 

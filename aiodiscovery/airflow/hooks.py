@@ -18,19 +18,19 @@ class DiscoveryHook(AwsBaseHook):
     """Connect to the AWS Application Discovery Service.
 
     Uses an *Amazon Web Services* connection: its credentials, region, role and endpoint, as the
-    Amazon provider reads them. Write the service's home region into the connection, or give it
-    here: there is one for each account.
+    Amazon provider reads them. Set the service's home region in the connection or here. Each
+    account has one home region.
 
     ::
 
         async with await DiscoveryHook(aws_conn_id="aws_default").get_async_conn() as client:
             await aiodiscovery.download_export(client, export_id, directory)
 
-    :param aws_conn_id: the Airflow connection; None: what boto3 finds for itself.
+    :param aws_conn_id: the Airflow connection; None: the settings that boto3 finds.
     :param region_name: the home region; None: that of the connection.
-    :param verify: whether, or with what CA bundle, to verify the certificate.
+    :param verify: whether to verify the certificate, or the CA bundle to do it with.
     :param config: settings of botocore's client, as a dict or a ``Config``.
-    :param endpoint_url: where the service is, for an emulator; None: what the connection says.
+    :param endpoint_url: the URL of the service, for an emulator; None: as in the connection.
     """
 
     def __init__(self, *args: Any, endpoint_url: str | None = None, **kwargs: Any) -> None:

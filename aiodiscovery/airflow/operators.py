@@ -27,60 +27,61 @@ logger: logging.Logger = logging.getLogger("aiodiscovery")
 class DiscoveryExportOperator(DiscoveryTask, BaseOperator):
     """Start an export, and wait until it has ended.
 
-    While it waits it is deferred: it takes up no worker, and all that wait in a triggerer share
-    their calls, see :class:`~aiodiscovery.airflow.triggers.DiscoveryExportTrigger`. Returns the
-    ExportInfo, with times as ISO 8601; with ``wait=False`` the export's id.
+    It is deferred while it waits, so it takes up no worker. All tasks that wait in a triggerer
+    share their calls, see :class:`~aiodiscovery.airflow.triggers.DiscoveryExportTrigger`. Returns
+    the ExportInfo, with times as ISO 8601. With ``wait=False`` it returns the export's id.
 
-    The id is kept in Airflow's task state store as soon as the service has said it. Whatever is
-    killed afterwards, a worker or a triggerer, a retry goes on with that export and starts no
-    second one. What cannot be known: that an export was started whose id Airflow never got,
-    because the worker, or its connection to the service or to Airflow's API, ended between the
-    service's answer and the record of it. The service has no token that would tell such an export
-    from another one, so a retry starts a second one. For the same reason botocore's own retries
-    are off for the start, whatever ``botocore_config`` says.
+    The id is stored in Airflow's task state store as soon as the service has sent it. If a worker
+    or a triggerer is killed afterwards, a retry continues with that export and does not start a
+    second one. One case cannot be known: an export was started, but Airflow never got its id. This
+    happens if the worker, or its connection to the service or to Airflow's API, ended between the
+    service's answer and the record of it. The service has no token that would identify such an
+    export, so a retry starts a second one. For the same reason botocore's own retries are off for
+    the start, whatever ``botocore_config`` says.
 
-    Where the service says that a successful export of the same is already present, this goes on
-    with that one.
+    If the service says that a successful export of the same data is already present, the task
+    continues with that one.
 
-    Clearing the task goes on with the export if that is still in progress, and starts a new one if
-    it has ended, the service does not know it any more, or what is asked for is another now.
+    After the task was cleared, it continues with the export if that is still in progress. It starts
+    a new one if the export has ended, if the service no longer knows it, or if the task now asks
+    for something else.
 
-    An export that FAILED fails the task with the service's message. That is not retried, because
-    a retry goes on with the same export: clear the task to start another one. Nor is a request
-    that the service refuses (authorization, home region, wrong parameters) or ``timeout``.
-    Throttling, 5xx and broken connections fail no wait. While the service is too busy to start
-    the export, or cannot be reached, that is tried again for ten minutes; after that, past the
-    service's limits for exports, and when the answer leaves open whether the export was started
-    (5xx), the task fails and is retried as its ``retries`` say.
+    An export that FAILED fails the task with the service's message. That is not retried, because a
+    retry continues with the same export: clear the task to start another one. ``timeout`` and a
+    request that the service refuses (authorization, home region, wrong parameters) are not retried
+    either. Throttling, 5xx and broken connections do not fail a wait. If the service is too busy to
+    start the export, or cannot be reached, the start is tried again for ten minutes. After that,
+    the task fails and is retried according to its ``retries``. So it does at the service's limits
+    for exports, and when the answer does not tell whether the export was started (5xx).
 
     :param agent_id: the one agent whose data is exported; None: a summary of all servers.
-        (templated, as is all up to ``endpoint_url``)
+        (templated, like all parameters up to ``endpoint_url``)
     :param start_time: the start of the range of the agent's data, as an aware datetime or an ISO
         8601 string with an offset or ``Z``; None: from the first data there is.
     :param end_time: the end of the range, in the same form; None: up to the newest data.
-    :param preferences: what else the export is to hold, as the service spells it.
-    :param aws_conn_id: the Airflow connection to *Amazon Web Services*. None: what boto3 finds for
-        itself.
+    :param preferences: what else the export should contain, in the service's spelling.
+    :param aws_conn_id: the Airflow connection to *Amazon Web Services*. None: the settings that
+        boto3 finds.
     :param region_name: the service's home region; None: that of the connection.
-    :param verify: whether, or with what CA bundle, to verify the certificate.
+    :param verify: whether to verify the certificate, or the CA bundle to do it with.
     :param botocore_config: settings of botocore's client.
-    :param endpoint_url: where the service is, for an emulator.
+    :param endpoint_url: the URL of the service, for an emulator.
     :param wait: whether to wait for the export.
-    :param timeout: how long to wait at most, in seconds or as a timedelta; None: for ever. It
-        counts from the start of the export: neither a triggerer that takes over nor a retry
-        extends it. The export goes on. Airflow's ``execution_timeout`` ends a try earlier, and
-        that is retried.
-    :param include_download_url: whether the result has the presigned URL of the archive. Whoever
+    :param timeout: how long to wait at most, in seconds or as a timedelta; None: without a limit.
+        It counts from the start of the export: neither a triggerer that takes over nor a retry
+        extends it. The export keeps running. Airflow's ``execution_timeout`` ends a try earlier,
+        and that is retried.
+    :param include_download_url: whether the result has the presigned URL of the archive. Anyone who
         can read the XCom, or the rendered template of a task that takes it, can download the
-        archive until the URL expires. ``download_export`` needs none.
+        archive until the URL expires. ``download_export`` does not need it.
     :param min_delay: the shortest time between two polls of an export, in seconds. Only tasks with
         the same delays, ``max_rate`` and ``not_found_timeout`` share their calls.
-    :param max_delay: the longest, in seconds.
+    :param max_delay: the longest such time, in seconds.
     :param relative_delay: the time between two polls in proportion to the export's age.
-    :param max_rate: how many calls to make a second, at most, for all tasks that share them; None
+    :param max_rate: how many calls to make per second, at most, for all tasks that share them; None
         for any number.
-    :param not_found_timeout: for how many seconds the service may not know an export before that
-        counts as final. One that was just started may be missing for a moment.
+    :param not_found_timeout: how many seconds the service may not know an export before that counts
+        as final. An export that was just started may be missing for a moment.
     """
 
     template_fields: Collection[str] = (
@@ -114,7 +115,7 @@ class DiscoveryExportOperator(DiscoveryTask, BaseOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        # Later it would be an error of a task whose export has been started.
+        # Later it would fail a task whose export has been started.
         if timeout is not None and not 0 <= seconds(timeout) < math.inf:
             raise ValueError(
                 f"timeout must be at least 0 seconds and finite, or None, not {timeout!r}"
@@ -144,7 +145,7 @@ class DiscoveryExportOperator(DiscoveryTask, BaseOperator):
         record = Record(context)
         export_id, asked = record.export_id, self._asked()
         if export_id is not None and record.was_cleared:
-            # Its templates, or the DAG, may be others than they were.
+            # Its templates, or the DAG, may have changed.
             if record.asked != asked or not self._is_in_progress(export_id):
                 export_id = None
         else:
@@ -153,7 +154,7 @@ class DiscoveryExportOperator(DiscoveryTask, BaseOperator):
             export_id = self.call(self._start, "starting the export", was_not_carried_out)
             logger.info("started export %s", export_id)
         else:
-            logger.info("going on with export %s, which an earlier try started", export_id)
+            logger.info("continuing with export %s, which an earlier try started", export_id)
         deadline = record.deadline(self.timeout)
         record.save(export_id=export_id, asked=asked, deadline=deadline)
         if not self.wait:
@@ -162,12 +163,12 @@ class DiscoveryExportOperator(DiscoveryTask, BaseOperator):
         return self.defer(trigger=trigger, method_name="execute_complete")
 
     def execute_complete(self, context: "Context", event: Mapping[str, Any]) -> Any:
-        """Return what the trigger found."""
+        """Return the trigger's result."""
         (info,) = self.take(event, context).values()
         return info
 
     def _asked(self) -> dict[str, str]:
-        """Return what the export is to hold, as JSON has it."""
+        """Return what the export should contain, in JSON's types."""
         names = ("agent_id", "start_time", "end_time", "preferences")
         return {name: str(getattr(self, name)) for name in names}
 
@@ -185,5 +186,5 @@ class DiscoveryExportOperator(DiscoveryTask, BaseOperator):
                 preferences=self.preferences,
             )
         except ExportAlreadyPresentError as error:
-            logger.info("the service has this export already, as %s", error.export_id)
+            logger.info("the service already has this export, as %s", error.export_id)
             return error.export_id

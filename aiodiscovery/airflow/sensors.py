@@ -25,41 +25,44 @@ logger: logging.Logger = logging.getLogger("aiodiscovery")
 
 
 class DiscoveryExportSensor(DiscoveryTask, BaseSensorOperator):
-    """Wait until an export, or every one of several, has ended.
+    """Wait until an export, or each of several exports, has ended.
 
-    Always deferred: it takes up no worker while it waits, and all that wait in a triggerer share
-    their calls, see :class:`~aiodiscovery.airflow.triggers.DiscoveryExportTrigger`. Returns the
-    ExportInfo, with ``export_ids`` a dict of them by id, with times as ISO 8601.
+    It is always deferred while it waits, so it takes up no worker. All tasks that wait in a
+    triggerer share their calls, see
+    :class:`~aiodiscovery.airflow.triggers.DiscoveryExportTrigger`. Returns the ExportInfo, or with
+    ``export_ids`` a dict of them by id, with times as ISO 8601.
 
     An export that FAILED fails the task with the service's message, once all have ended. So do an
     export that the service does not know, ``timeout``, and a service that cannot be asked
     (authorization, home region, ...). None of these is retried, because a retry would find the
-    same; ``soft_fail`` skips the task instead. Throttling, 5xx and broken connections fail nothing.
+    same. With ``soft_fail`` the task is skipped instead. Throttling, 5xx and broken connections do
+    not fail the task.
 
-    ``timeout`` counts from the first time the task is deferred, and is a week unless Airflow's
-    ``[sensors] default_timeout`` says something else. Neither a triggerer that takes over
-    nor a retry extends it; clearing the task does. ``poke_interval``, ``mode`` and the other
-    settings of how a sensor pokes do nothing here.
+    ``timeout`` counts from the first time the task is deferred. The default is a week, unless
+    Airflow's ``[sensors] default_timeout`` is set. Neither a triggerer that takes over nor a retry
+    extends it; clearing the task does. ``poke_interval``, ``mode`` and the other settings of how a
+    sensor pokes have no effect here.
 
     :param export_id: the export to wait for; or
-    :param export_ids: the exports to wait for. (templated, as is all up to ``endpoint_url``)
-    :param aws_conn_id: the Airflow connection to *Amazon Web Services*. None: what boto3 finds for
-        itself.
+    :param export_ids: the exports to wait for. (templated, like all parameters up to
+        ``endpoint_url``)
+    :param aws_conn_id: the Airflow connection to *Amazon Web Services*. None: the settings that
+        boto3 finds.
     :param region_name: the service's home region; None: that of the connection.
-    :param verify: whether, or with what CA bundle, to verify the certificate.
+    :param verify: whether to verify the certificate, or the CA bundle to do it with.
     :param botocore_config: settings of botocore's client.
-    :param endpoint_url: where the service is, for an emulator.
-    :param include_download_url: whether the result has the presigned URLs of the archives. Whoever
-        can read the XCom, or the rendered template of a task that takes it, can download the
-        archive until the URL expires. ``download_export`` needs none.
+    :param endpoint_url: the URL of the service, for an emulator.
+    :param include_download_url: whether the result has the presigned URLs of the archives. Anyone
+        who can read the XCom, or the rendered template of a task that takes it, can download the
+        archive until the URL expires. ``download_export`` does not need it.
     :param min_delay: the shortest time between two polls of an export, in seconds. Only tasks with
         the same delays, ``max_rate`` and ``not_found_timeout`` share their calls.
-    :param max_delay: the longest, in seconds.
+    :param max_delay: the longest such time, in seconds.
     :param relative_delay: the time between two polls in proportion to the export's age.
-    :param max_rate: how many calls to make a second, at most, for all tasks that share them; None
+    :param max_rate: how many calls to make per second, at most, for all tasks that share them; None
         for any number.
-    :param not_found_timeout: for how many seconds the service may not know an export before that
-        counts as final.
+    :param not_found_timeout: how many seconds the service may not know an export before that counts
+        as final.
     """
 
     template_fields: Collection[str] = ("export_id", "export_ids", *DiscoveryTask.settings_fields)
@@ -108,7 +111,7 @@ class DiscoveryExportSensor(DiscoveryTask, BaseSensorOperator):
             for export_id in ids:
                 check_rendered("export_id", export_id)
         except (ValueError, AirflowFailException) as error:
-            # As Airflow does with what a deferred sensor raises.
+            # As Airflow does with errors of a deferred sensor.
             skips = self.soft_fail or self.never_fail
             raise (AirflowSkipException if skips else AirflowFailException)(str(error)) from None
         if not ids:
@@ -121,6 +124,6 @@ class DiscoveryExportSensor(DiscoveryTask, BaseSensorOperator):
         return self.defer(trigger=trigger, method_name="execute_complete")
 
     def execute_complete(self, context: "Context", event: Mapping[str, Any]) -> Any:
-        """Return what the trigger found."""
+        """Return the trigger's result."""
         exports = self.take(event, context)
         return exports if self.export_ids is not None else exports[self.export_id or ""]

@@ -1,4 +1,4 @@
-"""The trigger: what waits while a task is deferred."""
+"""The trigger, which waits while a task is deferred."""
 
 import asyncio
 import json
@@ -33,12 +33,12 @@ __all__ = ["DiscoveryExportTrigger"]
 
 logger: logging.Logger = logging.getLogger("aiodiscovery")
 
-#: For how many seconds a trigger looks at least: it may be taken over when its time is up.
+#: How many seconds a trigger polls at least, because it may be taken over when its time is up.
 _LAST_LOOK = 5.0
-#: For how many seconds credentials count as those that the connection has now.
+#: How many seconds credentials count as the connection's current ones.
 _FRESH = 60.0
-#: Until when no client is made, by what triggers have in common. It is there for as long as one of
-#: them is: all who cannot wait try again at the same time, and so with one client.
+#: Until when no client is opened, by the common settings of triggers. An entry exists while a
+#: trigger has it: all that cannot wait try again at the same time, and so with one client.
 _outages: "WeakValueDictionary[Hashable, Outage]" = WeakValueDictionary()
 
 
@@ -46,33 +46,33 @@ class DiscoveryExportTrigger(Settings, BaseTrigger):
     """Wait until exports have ended.
 
     All triggers of a triggerer with the same connection, region, endpoint and delays wait through
-    one client and one :class:`aiodiscovery.ExportWatcher`: one call asks for up to 100 exports,
-    whichever tasks they belong to. The first trigger opens the two, the last one closes them. A
-    triggerer that takes over waits on, to the same deadline.
+    one client and one :class:`aiodiscovery.ExportWatcher`. One call asks for up to 100 exports,
+    whichever tasks they belong to. The first trigger opens the client and the watcher, and the last
+    one closes them. A triggerer that takes over continues to wait, with the same deadline.
 
-    What passes (throttling, 5xx, broken connections) is logged in the triggerer's log, backed off
-    from and tried again. A client that the service refuses is replaced by one with the
-    credentials that the connection has by then, unless it is that new itself.
+    Errors that pass (throttling, 5xx, broken connections) are logged in the triggerer's log, and
+    the call is made again after a growing delay. A client that the service refuses is replaced by
+    one with the connection's current credentials, unless it has just been opened.
 
-    The event's payload is a dict: ``status`` is ``succeeded``, ``failed``, ``not_found``,
-    ``timeout`` or ``refused`` (the service cannot be asked, and asking again would not help),
-    ``message`` says what went wrong, and ``exports`` has, by id, the ExportInfos of those that have
-    ended, with times as ISO 8601 and without download URLs: the triggerer logs the event.
+    The event's payload is a dict. ``status`` is ``succeeded``, ``failed``, ``not_found``,
+    ``timeout`` or ``refused`` (the service cannot be asked, and asking again would not help).
+    ``message`` says what went wrong. ``exports`` has, by id, the ExportInfos of those that have
+    ended, with times as ISO 8601. It has no download URLs, because the triggerer logs the event.
 
     :param export_ids: the exports to wait for.
     :param deadline: when to give up, in seconds since the epoch; None: never.
     :param aws_conn_id: the Airflow connection, see
         :class:`~aiodiscovery.airflow.hooks.DiscoveryHook`.
     :param region_name: the service's home region; None: that of the connection.
-    :param verify: whether, or with what CA bundle, to verify the certificate.
+    :param verify: whether to verify the certificate, or the CA bundle to do it with.
     :param botocore_config: settings of botocore's client.
-    :param endpoint_url: where the service is, for an emulator.
+    :param endpoint_url: the URL of the service, for an emulator.
     :param min_delay: the shortest time between two polls of an export, in seconds.
-    :param max_delay: the longest, in seconds.
+    :param max_delay: the longest such time, in seconds.
     :param relative_delay: the time between two polls in proportion to the export's age.
-    :param max_rate: how many calls to make a second, at most, for all tasks that share them; None
+    :param max_rate: how many calls to make per second, at most, for all tasks that share them; None
         for any number.
-    :param not_found_timeout: for how many seconds the service may not know an export.
+    :param not_found_timeout: how many seconds the service may not know an export.
     """
 
     def __init__(
@@ -106,7 +106,7 @@ class DiscoveryExportTrigger(Settings, BaseTrigger):
         self.not_found_timeout = not_found_timeout
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Return what makes the same trigger in another process."""
+        """Return what creates the same trigger in another process."""
         return (
             "aiodiscovery.airflow.triggers.DiscoveryExportTrigger",
             {"export_ids": self.export_ids, "deadline": self.deadline, **self.settings()},
@@ -118,7 +118,7 @@ class DiscoveryExportTrigger(Settings, BaseTrigger):
         yield TriggerEvent(await self._wait())  # type: ignore[no-untyped-call]
 
     def _key(self) -> Hashable:
-        """Return what triggers have in common that share a watcher."""
+        """Return what all triggers that share a watcher have in common."""
         return json.dumps(self.settings(), sort_keys=True)
 
     async def _wait(self) -> dict[str, Any]:
@@ -137,7 +137,7 @@ class DiscoveryExportTrigger(Settings, BaseTrigger):
             return _payload("refused", {}, f"there is no client for the service: {describe(error)}")
 
     async def _ended(self) -> "Mapping[str, ExportInfoTypeDef]":
-        """Wait, through whatever client there is, and return what has ended."""
+        """Wait, through one client after another if necessary, and return what has ended."""
         key = self._key()
         outage = _outages.setdefault(key, Outage(Backoff(self.min_delay, self.max_delay)))
         while True:
@@ -154,10 +154,10 @@ class DiscoveryExportTrigger(Settings, BaseTrigger):
                     except PollingError as error:
                         if error.job_ids or shared.age < _FRESH:
                             raise
-                        # The credentials may have expired, or the connection been changed.
+                        # The credentials may have expired, or the connection may have changed.
                         shared.retire()
             except ERRORS as error:
-                # There is no client to ask with.
+                # No client could be opened.
                 if is_final(error):
                     raise
                 if self._remaining() <= 0:
@@ -191,7 +191,7 @@ class DiscoveryExportTrigger(Settings, BaseTrigger):
 
     @asynccontextmanager
     async def _open(self) -> AsyncGenerator[ExportWatcher]:
-        # In a thread: whom it asks, for the connection and a role, would hold everybody up.
+        # In a thread, because looking up the connection and a role would block the event loop.
         client_context = await self.hook().get_async_conn()
         async with (
             client_context as client,
@@ -220,7 +220,7 @@ def _payload(
 
 
 def to_json(info: "ExportInfoTypeDef", *, include_download_url: bool = False) -> dict[str, Any]:
-    """Return an ExportInfo as JSON has it, times in UTC as ISO 8601."""
+    """Return an ExportInfo in JSON's types, with times in UTC as ISO 8601."""
     return {
         key: _isoformat(value) if isinstance(value, datetime) else value
         for key, value in info.items()
@@ -232,4 +232,4 @@ def _isoformat(time: datetime) -> str:
     try:
         return time.astimezone(UTC).isoformat()
     except OverflowError:
-        return time.isoformat()  # UTC has no date for it
+        return time.isoformat()  # it is out of range in UTC

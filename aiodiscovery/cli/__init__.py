@@ -1,9 +1,9 @@
 """The command ``aiodiscovery``, for a person at a terminal and for scripts.
 
-It comes with the extra ``cli``. ``_commands`` and ``_options`` know the command line and nothing
-else. ``_actions`` and ``_lists`` do what the commands are for, and tell a view of ``_views`` or
-``_terminal`` what happened. ``_run`` is around an action: the client, signals, logs and the exit
-status; ``_errors`` and ``_credentials`` have what to say of an error.
+It comes with the extra ``cli``. ``_commands`` and ``_options`` contain the command line and nothing
+else. ``_actions`` and ``_lists`` do the work of the commands, and tell a view of ``_views`` or
+``_terminal`` what happened. ``_run`` surrounds an action: the client, signals, logs and the exit
+status. ``_errors`` and ``_credentials`` explain errors.
 """
 
 import sys
@@ -15,8 +15,8 @@ __all__ = ["main"]
 def main() -> int:
     """Run the command line of the process.
 
-    :return: the exit status: 0 done, 1 an export or something else failed, 2 wrong use, 3 time-out,
-        128 + n stopped by signal n, 130 by Ctrl-C.
+    :return: the exit status: 0 done, 1 an export or something else failed, 2 usage error, 3
+        time-out, 128 + n stopped by signal n, 130 by Ctrl-C.
     """
     try:
         if any(find_spec(name) is None for name in ("click", "rich", "httpx2")):

@@ -1,4 +1,4 @@
-"""What the commands do. They tell a view what happens and return the exit status."""
+"""The work of the commands. They tell a view what happens, and return the exit status."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -30,10 +30,10 @@ __all__ = ["download", "start", "watch"]
 
 #: How many archives to download at the same time.
 _DOWNLOADS = 4
-#: For how many seconds the service may not know an export that is watched, because somebody has
-#: started it just now, and one that was started here.
+#: How many seconds the service may not know an export: one that is watched, because it may have
+#: been started just now, and one that was started here.
 _UNKNOWN, _UNKNOWN_LOCAL, _UNKNOWN_YET = 10.0, 0.5, 60.0
-#: How many ids a command line that is proposed has at most.
+#: How many ids a suggested command line has at most.
 _PROPOSED_IDS = 5
 
 
@@ -45,9 +45,9 @@ async def watch(
     delays: Delays,
     directory: Path | None = None,
 ) -> int:
-    """Watch exports until they have ended; without ids, those that are in progress.
+    """Watch exports until they have ended. Without ids, watch those that are in progress.
 
-    With a directory, then download those that SUCCEEDED, whatever became of the others.
+    With a directory, then download those that SUCCEEDED, even if others failed.
     """
     ids = tuple(await _in_progress(work) if export_ids is None else export_ids)
     if not ids:
@@ -55,7 +55,7 @@ async def watch(
         work.view.message(what)
         return DONE
     work.seen_exports += ids
-    work.advice = lambda: f"The exports go on: {_watch_command(work, ids)}"
+    work.advice = lambda: f"The exports keep running: {_watch_command(work, ids)}"
     not_found_timeout = _UNKNOWN_LOCAL if work.settings.local else _UNKNOWN
     error: WatchError | None = None
     try:
@@ -64,7 +64,7 @@ async def watch(
         error, ended = caught, dict(caught.ended)
     status = _status(work, ended, len(ids))
     if directory is not None:
-        succeeded = {each: info for each, info in ended.items() if _has_succeeded(info)}
+        succeeded = {export_id: info for export_id, info in ended.items() if _has_succeeded(info)}
         if succeeded and await _download(work, succeeded, directory) != DONE:
             status = FAILED
     if error is not None:
@@ -81,12 +81,12 @@ async def start(
     delays: Delays,
     directory: Path | None,
 ) -> int:
-    """Start an export; if asked for, wait for it and download it."""
+    """Start an export. If asked for, wait for it and download it."""
     newest = work.settings.command("list", "--sort", "newest", "--max-items", "5")
     work.advice = lambda: f"It may have been started: {newest}"
     export_id = await aiodiscovery.start_export(work.client, **parameters)
     work.seen_exports.append(export_id)
-    work.advice = lambda: f"{export_id} goes on: {_watch_command(work, (export_id,))}"
+    work.advice = lambda: f"{export_id} keeps running: {_watch_command(work, (export_id,))}"
     work.view.started(export_id)
     if not wait:
         return DONE
@@ -98,18 +98,18 @@ async def start(
 
 
 async def download(work: Work, *, export_ids: Sequence[str] | None, destination: Path) -> int:
-    """Download the archives of exports; what fails keeps none of the others back."""
+    """Download the archives of exports. A failure does not keep the others back."""
     if not export_ids:
         work.view.message("Standard input has no ids.")
         return DONE
     infos = await aiodiscovery.describe_exports(work.client, export_ids)
     work.seen_exports += infos
     status = DONE if len(infos) == len(export_ids) else FAILED
-    for each in export_ids:
-        if each not in infos:
+    for export_id in export_ids:
+        if export_id not in infos:
             known = work.settings.command("list")
             work.view.not_downloaded(
-                each, f"the service does not know it. To see those it knows: {known}"
+                export_id, f"the service does not know it. To see the exports it knows: {known}"
             )
     if infos and await _download(work, infos, destination) != DONE:
         status = FAILED
@@ -130,8 +130,8 @@ async def _in_progress(work: Work) -> tuple[str, ...]:
 def _infos(page: "Mapping[str, Any]") -> "list[ExportInfoTypeDef]":
     """Return the exports of a page.
 
-    :raises ResponseParserError: if another server than the service has answered. botocore takes
-        even HTML for a page, one of nothing.
+    :raises ResponseParserError: if something other than the service has answered. botocore takes
+        even HTML for an empty page.
     """
     if "exportsInfo" not in page:
         raise ResponseParserError("there is no exportsInfo in the answer")
@@ -147,9 +147,9 @@ async def _watch(
     *,
     not_found_timeout: float,
 ) -> "dict[str, ExportInfoTypeDef]":
-    """Show what becomes of exports, and return those that have ended.
+    """Show the statuses of exports, and return those that have ended.
 
-    :raises WatchError: if not all have; those that FAILED have ended.
+    :raises WatchError: if not all have ended. Exports that FAILED have ended.
     """
     view = work.view
     shown: dict[str, str] = {}
@@ -175,7 +175,7 @@ async def _watch(
                 work.client,
                 min_delay=delays.shortest,
                 max_delay=delays.longest,
-                # An emulator of one's own is not asked too often by anyone.
+                # Only this process calls its own emulator, so calls need not be limited.
                 max_rate=None if work.settings.local else 1.0,
                 not_found_timeout=not_found_timeout,
             ) as watcher,
@@ -190,7 +190,7 @@ async def _watch(
             except WatchError as caught:
                 error = caught
         for export_id, info in ended.items():
-            # What a last poll before the time-out has found.
+            # Ended according to the last poll before the time-out.
             if shown.get(export_id) != info["exportStatus"]:
                 view.status(info, shown.get(export_id))
     if error is not None:
@@ -203,12 +203,12 @@ def _has_succeeded(info: "ExportInfoTypeDef") -> bool:
 
 
 def _status(work: Work, ended: "Mapping[str, ExportInfoTypeDef]", total: int) -> int:
-    """Return the exit status that ended exports lead to, and say so if it is a bad one."""
+    """Return the exit status for ended exports, and report failures."""
     failed = [info for info in ended.values() if not _has_succeeded(info)]
     if not failed:
         return DONE
     first = failed[0]
-    text = f"{field(first, 'exportId')}: {remark(first) or 'it says no reason'}"
+    text = f"{field(first, 'exportId')}: {remark(first) or 'no reason given'}"
     if total == 1:
         work.view.message(f"Error: the export failed: {text}", "bold red")
     else:
@@ -226,7 +226,7 @@ async def _download(work: Work, infos: "Mapping[str, ExportInfoTypeDef]", destin
         again = work.settings.command("download", *infos, "--to", str(destination))
     else:
         again = "the same command again"
-    work.advice = lambda: f"What has come is kept. To go on: {again}"
+    work.advice = lambda: f"What has arrived is kept. To continue: {again}"
     status = DONE
     limiter = anyio.CapacityLimiter(_DOWNLOADS)
 
@@ -242,8 +242,8 @@ async def _download(work: Work, infos: "Mapping[str, ExportInfoTypeDef]", destin
                     )
                 except BrokenPipeError:
                     raise
-                except Exception as error:  # noqa: BLE001  # one export's trouble is its own
-                    logger.debug("what happened:", exc_info=error)
+                except Exception as error:  # noqa: BLE001  # an error of one export only
+                    logger.debug("details:", exc_info=error)
                     reason = explain_download(leaf(error), export_id, work.settings)
                 else:
                     view.downloaded(export_id, done)
@@ -264,7 +264,7 @@ def _no_archive(work: Work, info: "ExportInfoTypeDef") -> str | None:
         case "SUCCEEDED":
             return None
         case "FAILED":
-            return f"the export failed: {remark(info) or 'it says no reason'}"
+            return f"the export failed: {remark(info) or 'no reason given'}"
         case "IN_PROGRESS":
             again = work.settings.command("watch", info["exportId"])
             return f"it is still in progress. To wait for it: {again}"

@@ -1,4 +1,4 @@
-"""The bars of downloads: one line each, and below them how many are done."""
+"""The bars of downloads: one line each, and below them the number that is done."""
 
 from collections.abc import Callable
 
@@ -21,41 +21,41 @@ from ._text import one_line
 
 __all__ = ["Bars"]
 
-#: How wide numbers are at least, so that the columns stand still: "999.9/999.9 MB", "999.9 MB/s"
+#: The least width of numbers, so that the columns do not move: "999.9/999.9 MB", "999.9 MB/s"
 #: and "0:00:00".
 _BYTES, _RATE, _LEFT = 14, 10, 7
-#: How narrow an id and a bar may be, and how wide a bar is to be at least.
+#: The least widths of an id and a bar, and the width of a bar from which it is worth showing.
 _LEAST_ID, _LEAST_BAR, _GOOD_BAR = 12, 6, 16
-#: The lines of a terminal that are taken beside the bars: the count, and where the cursor is.
+#: The lines of a terminal that are taken beside the bars: the count, and that of the cursor.
 _AROUND_BARS = 2
 
 
 class Bars:
-    """The downloads that are under way. Those that have ended have had their say.
+    """The downloads that are under way, and the numbers of those that have ended.
 
-    :param seconds: gives the time that rates are counted by.
+    :param seconds: returns the time from which rates are computed.
     """
 
     def __init__(self, console: Console, seconds: Callable[[], float] | None) -> None:
         self._console = console
-        # It counts only; what is drawn is drawn here.
+        # It only counts. The drawing is done here.
         self._progress = Progress(console=console, auto_refresh=False, get_time=seconds)
         self._tasks: dict[str, TaskID] = {}
         self._expected = self._succeeded = self._failed = 0
 
     def expect(self, number: int) -> None:
-        """Begin anew, with so many downloads to come."""
+        """Start over, with a number of downloads to come."""
         self._expected, self._succeeded, self._failed = number, 0, 0
 
     def advance(self, export_id: str, done: int, total: int | None) -> None:
-        """Note how many bytes there are, of how many."""
+        """Note the number of bytes that have arrived, and the total."""
         task = self._tasks.get(export_id)
         if task is None:
             task = self._progress.add_task(one_line(export_id), start=False, total=None)
             self._tasks[export_id] = task
         known = self._task(task)
         if known.start_time is None or done < known.completed:
-            # What was there already has taken no time, and does not count for the rate.
+            # Bytes that were already there took no time, and do not count for the rate.
             self._progress.reset(task, completed=done, total=total)
         self._progress.update(task, completed=done, total=total)
 
@@ -70,13 +70,13 @@ class Bars:
             self._progress.remove_task(task)
 
     def render(self) -> RenderableType:
-        """Return the bars as they are now."""
+        """Return the bars in their current state."""
         room = max(1, self._console.height - _AROUND_BARS)
-        tasks = [self._task(each) for each in list(self._tasks.values())[:room]]
+        tasks = [self._task(task_id) for task_id in list(self._tasks.values())[:room]]
         text = f"{self._succeeded} of {self._expected} downloaded"
         if self._failed:
             text += f", {self._failed} failed"
-        # Never as wide as the terminal: what Ctrl-C echoes there would be a line of its own.
+        # Narrower than the terminal, or the echo of Ctrl-C would wrap to another line.
         summary = Text(shorten(text, self._console.width - 3, "end"), "dim")
         return Group(self._grid(tasks), summary) if tasks else summary
 
@@ -98,9 +98,9 @@ class Bars:
         ]
         width = self._console.width
         names = max(cell_len(task.description) for task in tasks)
-        # Where it is narrow, the bar goes first, then the rate, then the time left.
+        # In a narrow terminal the bar goes first, then the rate, then the time left.
         shown, has_bar = [0, 1, 2], True
-        left = width - sum(widths[each] + 1 for each in shown)
+        left = width - sum(widths[index] + 1 for index in shown)
         if left < _LEAST_ID + 1 + _LEAST_BAR:
             has_bar = False
         for dropped in (1, 2):
@@ -115,10 +115,10 @@ class Bars:
         grid.add_column(width=name, no_wrap=True)
         if has_bar:
             grid.add_column(width=bar, no_wrap=True)
-        for each in shown:
-            grid.add_column(width=widths[each], justify="right", no_wrap=True)
+        for index in shown:
+            grid.add_column(width=widths[index], justify="right", no_wrap=True)
         for task, row in zip(tasks, cells, strict=True):
             begun = [Text(shorten(task.description, name))]
             bars = [ProgressBar(task.total, task.completed, bar, pulse=task.total is None)]
-            grid.add_row(*begun, *(bars if has_bar else ()), *(row[each] for each in shown))
+            grid.add_row(*begun, *(bars if has_bar else ()), *(row[index] for index in shown))
         return grid

@@ -13,9 +13,9 @@ from ._settings import Delays, Settings
 
 __all__ = ["collect"]
 
-#: How long an export may be unknown whose start was not answered, in seconds; with --local.
+#: How many seconds an export may be unknown if its start was not answered; with --local.
 _NOT_FOUND, _NOT_FOUND_LOCAL = 60.0, 1.0
-#: What there is to collect with --local: some days, some of it truncated, in half a minute.
+#: The data to collect with --local: some days, some of it truncated, in half a minute.
 _LOCAL = {"agents": 8, "agent_days": 10.0, "export_duration": 1.0, "export_size_limit": 150_000}
 
 
@@ -49,15 +49,15 @@ Examples:
     metavar="TIME",
     help="Collect data up to then. By default everything until each agent was last heard of.",
 )
-@click.option("--no-summary", is_flag=True, help="Take no summary of all servers.")
-@click.option("--recommendations", is_flag=True, help="Take EC2 recommendations too.")
+@click.option("--no-summary", is_flag=True, help="Do not take a summary of all servers.")
+@click.option("--recommendations", is_flag=True, help="Also take EC2 recommendations.")
 @click.option(
     "--max-running",
     type=click.IntRange(min=1),
     default=5,
     show_default=True,
     metavar="N",
-    help="Run N exports at once. The service allows five, those of others included.",
+    help="Run N exports at once. The service allows five, including those of others.",
 )
 @click.option(
     "--not-found-timeout",
@@ -75,7 +75,7 @@ Examples:
 @click.option(
     "--report",
     is_flag=True,
-    help="Collect nothing. Say what is there and what is missing, and check each file.",
+    help="Collect nothing. Report what is there and what is missing, and check each file.",
 )
 @watch_options
 @common_options
@@ -97,7 +97,7 @@ def collect(
 ) -> int:
     """Collect the data of all agents into DIR, each row once.
 
-    Run it again to go on where it stopped, and to get what is new. It may be stopped at any time.
+    Run it again to continue where it stopped, and to get new data. It may be stopped at any time.
     The exit status is 0 if everything is there, 1 if something is missing, and 3 on a time-out.
 
     Archives are in DIR/agents/<agentId>/, named by the time that they cover, and in DIR/summary/.
@@ -106,12 +106,12 @@ def collect(
     if report:
         if agent_ids or start_time or end_time or tables or timeout is not None:
             raise click.UsageError("--report collects nothing: give it with DIR only")
-        from . import _collect_report  # noqa: PLC0415  # it takes long to import
+        from . import _collect_report  # noqa: PLC0415  # the import takes long
 
         return _collect_report.run(settings, directory)
     if tables is not None and find_spec("pyarrow") is None:
         raise click.UsageError('--tables needs pyarrow: pip install "aiodiscovery[tables]"')
-    from . import _collect_action, _run  # noqa: PLC0415  # they take long to import
+    from . import _collect_action, _run  # noqa: PLC0415  # the import takes long
 
     if not_found_timeout is None:
         not_found_timeout = _NOT_FOUND_LOCAL if settings.local else _NOT_FOUND

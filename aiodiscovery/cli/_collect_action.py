@@ -1,4 +1,4 @@
-"""What ``aiodiscovery collect`` does, once there is a client."""
+"""The work of ``aiodiscovery collect``, with a client."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -24,11 +24,13 @@ __all__ = ["collect"]
 async def collect(
     work: Work, *, directory: Path, tables: Path | None, options: Mapping[str, Any]
 ) -> int:
-    """Collect into a directory, show what is there, and write the tables if that is wanted.
+    """Collect into a directory, show what is there, and write the tables if asked for.
 
-    :param options: what ``collect_exports`` is told besides.
+    :param options: further arguments of ``collect_exports``.
     """
-    work.advice = lambda: f"What has come is kept. To go on: {_again(work.settings, directory)}"
+    work.advice = lambda: (
+        f"What has arrived is kept. To continue: {_again(work.settings, directory)}"
+    )
     with watch_collection(work) as watched:
         try:
             report = await aiodiscovery.collect_exports(
@@ -40,7 +42,7 @@ async def collect(
     show_report(work.view, report, as_json=work.settings.json)
     if timed_out is not None:
         work.view.message(
-            f"Error: {timed_out}. To go on: {_again(work.settings, directory)}", "bold red"
+            f"Error: {timed_out}. To continue: {_again(work.settings, directory)}", "bold red"
         )
         return TIMED_OUT
     status = DONE if report.is_complete else FAILED
@@ -54,7 +56,7 @@ def _again(settings: Settings, directory: Path) -> str:
 
 
 async def _write_tables(work: Work, directory: Path, tables: Path) -> bool:
-    """Write the tables of all archives, and say whether all could be written."""
+    """Write the tables of all archives. Return whether all could be written."""
     from aiodiscovery.tables import write_parquet  # noqa: PLC0415  # it needs the extra
 
     def check(done: int, total: int) -> None:

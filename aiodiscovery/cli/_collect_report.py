@@ -1,4 +1,4 @@
-"""What is shown of a collection that is over, and ``aiodiscovery collect --report``."""
+"""The report on a collection after it has ended, and ``aiodiscovery collect --report``."""
 
 import json
 import sys
@@ -43,7 +43,7 @@ def run(settings: Settings, directory: Path) -> int:
         except BrokenPipeError:
             raise
         except (CollectionError, OSError) as error:
-            logger.debug("what happened:", exc_info=error)
+            logger.debug("details:", exc_info=error)
             view.message(f"Error: {explain(error, settings)[0]}", "bold red")
             return FAILED
     return DONE if report.is_complete else FAILED
@@ -96,7 +96,7 @@ def _missing_words(missing: "MissingRange") -> str:
 
 
 def _hours(agent: "AgentReport") -> tuple[float, float]:
-    """Return how many hours there are of an agent, and how many are missing."""
+    """Return how many hours of an agent's data there are, and how many are missing."""
     covered = sum((part.end - part.start for part in agent.covered), timedelta())
     missing = sum((part.end - part.start for part in agent.missing), timedelta())
     return covered / timedelta(hours=1), missing / timedelta(hours=1)

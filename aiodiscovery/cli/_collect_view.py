@@ -1,4 +1,4 @@
-"""What is shown of a collection while it runs."""
+"""The display of a collection while it runs."""
 
 import json
 import sys
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["Watched", "watch_collection"]
 
 _LONG, _SHORT = "%Y-%m-%dT%H:%M:%SZ", "%m-%d %H:%M"
-#: What a window has become, in words.
+#: The states of a window, in words.
 _STATES = {
     "planned": "to be started again",
     "intended": "starting",
@@ -36,15 +36,15 @@ _STATES = {
     "split": "truncated, asked for in halves",
     "truncated": "TRUNCATED at the smallest size",
     "failed": "FAILED",
-    "reopened": "asked for with another range",
+    "reopened": "asked for with a different range",
 }
-#: The states that say how a window has ended, for scripts and logs.
+#: The states in which a window has ended, for scripts and logs.
 _ENDED = ("done", "empty", "split", "truncated", "failed")
 _HOUR = 3600
 
 
 class Watched:
-    """Takes what a collection tells. This one shows messages only.
+    """Receives the progress of a collection. This class shows messages only.
 
     :param view: where messages go.
     """
@@ -54,8 +54,8 @@ class Watched:
         self._message: str | None = None
 
     def progress(self, progress: "CollectionProgress") -> None:
-        """Take what has changed."""
-        # The same refusal again is no news.
+        """Receive a change."""
+        # The same refusal is not shown twice in a row.
         if progress.message is not None and progress.message != self._message:
             self._view.message(progress.message, "yellow")
         if progress.message is not None:
@@ -64,7 +64,7 @@ class Watched:
             self.window(progress.window, progress)
 
     def window(self, window: "CollectedWindow", progress: "CollectionProgress") -> None:
-        """Take what has become of a window."""
+        """Receive the new state of a window."""
 
 
 class JsonWatched(Watched):
@@ -93,7 +93,7 @@ class JsonWatched(Watched):
 
 
 class PlainWatched(Watched):
-    """Prints a line for each window that has ended, and how far all is with it."""
+    """Prints a line for each window that has ended, with the overall progress."""
 
     def window(self, window: "CollectedWindow", progress: "CollectionProgress") -> None:
         if window.state in _ENDED:
@@ -109,7 +109,7 @@ class PlainWatched(Watched):
 
 
 class TerminalWatched(Watched):
-    """Draws how far a collection is, what runs, and how long it takes still."""
+    """Draws the progress of a collection, what runs, and the time left."""
 
     def __init__(self, view: View, width: Callable[[], int], height: Callable[[], int]) -> None:
         super().__init__(view)
@@ -131,7 +131,7 @@ class TerminalWatched(Watched):
             self._view.message(text, "bold red")
 
     def render(self) -> RenderableType:
-        """Return what is to be seen now, in lines that fit."""
+        """Return the current display, in lines that fit."""
         progress, width = self._latest, self._width() - 1
         if progress is None:
             return Text("Asking for the agents ...", "dim")
@@ -169,7 +169,7 @@ def _hours(seconds: int) -> str:
 
 def _missing(progress: "CollectionProgress") -> str:
     missing = progress.seconds_missing
-    return f", {_hours(missing)} cannot be had" if missing else ""
+    return f", {_hours(missing)} unavailable" if missing else ""
 
 
 def _percent(progress: "CollectionProgress") -> int:

@@ -23,7 +23,7 @@ __all__ = ["run_command_line"]
 
 _NAME = "aiodiscovery"
 _COMPLETE = "_AIODISCOVERY_COMPLETE"
-#: As after SIGPIPE, which Windows does not have.
+#: The status after SIGPIPE, which Windows does not have.
 _CLOSED_PIPE = 128 + 13
 
 
@@ -32,10 +32,10 @@ def run_command_line() -> int:
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:
-            # Closed by who started the process. Python closes the new one when it ends.
+            # Closed by the parent process. Python closes the new one when it ends.
             setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115
         elif isinstance(stream, io.TextIOWrapper):
-            # What the terminal or the pipe cannot show is no reason to fail.
+            # Characters that the terminal or the pipe cannot show must not cause an error.
             stream.reconfigure(errors="backslashreplace")
     try:
         status: int | None = commands.main(
@@ -52,7 +52,7 @@ def run_command_line() -> int:
         click.echo("Interrupted.", err=True)
         return 130
     except _ClosedPipeError:
-        # What is left in the buffer goes nowhere, and without a word.
+        # The rest of the buffer is discarded silently.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _CLOSED_PIPE
     except OSError as error:  # help or completion that cannot be written
@@ -62,7 +62,7 @@ def run_command_line() -> int:
 
 
 class _ClosedPipeError(Exception):
-    """Nobody reads what is printed. click would end with status 1."""
+    """No process reads the output any more. click would end with status 1."""
 
 
 class _InterruptedError(Exception):
@@ -102,7 +102,7 @@ Try everything without an account:
 Exit status:
   0    done
   1    an export or something else failed
-  2    wrong use
+  2    usage error
   3    time-out
   130  Ctrl-C
 """,
@@ -138,7 +138,7 @@ Examples:
     multiple=True,
     help="Only agents in this state, such as HEALTHY or SHUTDOWN. May be given several times.",
 )
-@click.option("--quiet", "-q", is_flag=True, help="Print the ids only, one a line.")
+@click.option("--quiet", "-q", is_flag=True, help="Print only the ids, one per line.")
 @common_options
 def agents(settings: Settings, *, quiet: bool, **options: Any) -> int:
     """List the agents, whose ids "start --agent-id" takes.
@@ -190,9 +190,9 @@ Examples:
     "--sort",
     "order",
     type=click.Choice(["newest", "oldest", "status"]),
-    help="Sort the exports once all have come. By default they come as the service lists them.",
+    help="Sort the exports once all have arrived. By default they keep the service's order.",
 )
-@click.option("--quiet", "-q", is_flag=True, help="Print the ids only, one a line.")
+@click.option("--quiet", "-q", is_flag=True, help="Print only the ids, one per line.")
 @click.option(
     "--max-items", metavar="N", type=click.IntRange(min=1), help="List at most N exports."
 )
@@ -202,7 +202,7 @@ Examples:
 @click.option(
     "--starting-token",
     metavar="TOKEN",
-    help="Go on where an earlier listing stopped. Tokens of the AWS CLI work too.",
+    help="Continue where an earlier listing stopped. Tokens of the AWS CLI work too.",
 )
 @common_options
 def list_command(settings: Settings, *, quiet: bool, **options: Any) -> int:
@@ -211,7 +211,7 @@ def list_command(settings: Settings, *, quiet: bool, **options: Any) -> int:
     With ids it lists these exports, and "-" reads the ids from standard input. An id that the
     service does not know is an error.
 
-    When --max-items leaves some out, stderr gets the token to go on with.
+    When --max-items leaves some out, stderr gets the token to continue with.
 
     JSON has all fields. One of them, configurationsDownloadUrl, lets anyone who has it download the
     archive, so keep it secret.
@@ -243,8 +243,8 @@ Examples:
     "directory",
     type=NEW_DIRECTORY,
     metavar="DIR",
-    help="Then download the archives of the exports that succeeded into this directory. It is made "
-    "if it does not exist.",
+    help="Then download the archives of the exports that succeeded into this directory. It is "
+    "created if it does not exist.",
 )
 @watch_options
 @common_options
@@ -277,15 +277,15 @@ Examples:
     default=".",
     show_default=True,
     metavar="PATH",
-    help="A directory, which is made if it does not exist. For one export also the name of the "
-    "file, which must end in .zip.",
+    help="A directory, which is created if it does not exist. For a single export also the name of "
+    "a file, which must end in .zip.",
 )
 @common_options
 def download(settings: Settings, *, export_ids: tuple[str, ...], destination: Path) -> int:
     """Download the archives of exports that succeeded, and verify them.
 
-    "-" reads the ids from standard input. When a download was stopped or killed, the same command
-    goes on where it stopped. If one archive cannot be downloaded, the others still are, and the
+    "-" reads the ids from standard input. If a download was stopped or killed, the same command
+    continues where it stopped. If one archive cannot be downloaded, the others still are, and the
     exit status is 1.
     """
     _check_destination(export_ids, destination)
@@ -298,7 +298,7 @@ def download(settings: Settings, *, export_ids: tuple[str, ...], destination: Pa
 
 
 def _check_destination(export_ids: tuple[str, ...], destination: Path) -> None:
-    """Make the directory that archives go to, or say why it cannot be one."""
+    """Create the directory that archives go to, or say why it cannot be one."""
     directory = destination
     if destination.suffix.lower() == ".zip" and not destination.is_dir():
         if len(export_ids) > 1:
@@ -326,7 +326,7 @@ Examples:
     "--agent-id",
     metavar="ID",
     shell_complete=complete_agent_ids,
-    help="Export the data of this agent, not the summary of all servers.",
+    help="Export the data of this agent instead of the summary of all servers.",
 )
 @click.option(
     "--start-time",
@@ -345,7 +345,7 @@ Examples:
     "directory",
     type=NEW_DIRECTORY,
     metavar="DIR",
-    help="Wait, and download the archive into this directory. It is made if it does not exist.",
+    help="Wait, and download the archive into this directory. It is created if it does not exist.",
 )
 @watch_options
 @common_options
@@ -361,7 +361,7 @@ def start(
     timeout: float | None,
     delays: Delays,
 ) -> int:
-    """Start an export, and with --wait or --download stay until it has ended.
+    """Start an export. With --wait or --download, wait until it has ended.
 
     The id of the export is printed as soon as it is known. "aiodiscovery agents" lists the agents.
     """
@@ -407,7 +407,7 @@ def completion(shell: str) -> int:
     """Print the script that makes a shell complete this command.
 
     It completes commands and options, profiles, regions, and the ids that the command has shown
-    lately.
+    recently.
     """
     found = get_completion_class(shell)
     assert found is not None  # noqa: S101  # click has all three

@@ -1,7 +1,7 @@
-"""What a shell completes beside commands and options: profiles, regions and ids seen lately.
+"""Completion beside commands and options: profiles, regions and recently shown ids.
 
-Ids cannot be asked for at each press of Tab. So the command keeps those that it has shown in a file
-of the user's cache directory. It holds ids and nothing else, and may be deleted at any time.
+The service cannot be asked for ids each time Tab is pressed. So the command keeps the ids that it
+has shown, and nothing else, in a file of the user's cache directory. It may be deleted at any time.
 """
 
 import json
@@ -24,52 +24,56 @@ __all__ = [
     "remember",
 ]
 
-#: How many ids of a kind are kept, and how long the file may be that they are read from, in bytes.
+#: How many ids of a kind are kept, and the most bytes of a file from which they are read.
 _MOST_IDS = 200
 _MOST_BYTES = 200_000
-# A shell evaluates none of these characters.
+# Ids of these characters only, none of which a shell evaluates.
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}", re.ASCII)
 
 
 def complete_profiles(ctx: "click.Context", param: "click.Parameter", incomplete: str) -> list[str]:
-    """Return the profiles of AWS's configuration files that begin so."""
+    """Return the profiles of AWS's configuration files with this beginning."""
     from botocore.exceptions import BotoCoreError  # noqa: PLC0415  # Tab is pressed often
     from botocore.session import Session  # noqa: PLC0415
 
     with suppress(BotoCoreError, OSError):
-        return [each for each in Session().available_profiles if each.startswith(incomplete)]
+        return [
+            profile for profile in Session().available_profiles if profile.startswith(incomplete)
+        ]
     return []
 
 
 def complete_regions(ctx: "click.Context", param: "click.Parameter", incomplete: str) -> list[str]:
-    """Return the regions that the service is in and that begin so."""
+    """Return the regions of the service with this beginning."""
     from botocore.session import Session  # noqa: PLC0415  # Tab is pressed often
 
     regions = Session().get_available_regions("discovery")
-    return [each for each in regions if each.startswith(incomplete)]
+    return [region for region in regions if region.startswith(incomplete)]
 
 
 def complete_export_ids(
     ctx: "click.Context", param: "click.Parameter", incomplete: str
 ) -> list[str]:
-    """Return the exports that the command has shown lately and that begin so."""
-    return [each for each in _read().get("exports", ()) if each.startswith(incomplete)]
+    """Return the recently shown exports with this beginning."""
+    return [
+        export_id for export_id in _read().get("exports", ()) if export_id.startswith(incomplete)
+    ]
 
 
 def complete_agent_ids(
     ctx: "click.Context", param: "click.Parameter", incomplete: str
 ) -> list[str]:
-    """Return the agents that the command has shown lately and that begin so."""
-    return [each for each in _read().get("agents", ()) if each.startswith(incomplete)]
+    """Return the recently shown agents with this beginning."""
+    return [agent_id for agent_id in _read().get("agents", ()) if agent_id.startswith(incomplete)]
 
 
 def remember(kind: str, ids: Iterable[str]) -> None:
-    """Keep ids to be completed: ``exports`` or ``agents``, the newest last.
+    """Keep ids for completion: ``exports`` or ``agents``, the newest last.
 
-    What cannot be written is not kept. Of two commands that end at the same time, the last one
-    counts.
+    If they cannot be written, they are not kept. If two commands end at the same time, the last one
+    wins.
     """
-    new = [each for each in ids if _ID.fullmatch(each)]
+    new = [id_ for id_ in ids if _ID.fullmatch(id_)]
     known = _read()
     kept = dict.fromkeys([*reversed(new), *known.get(kind, ())])
     kept_ids = list(kept)[:_MOST_IDS]
@@ -91,7 +95,7 @@ def remember(kind: str, ids: Iterable[str]) -> None:
 
 
 def _path() -> Path:
-    """Return where ids are kept, as the XDG Base Directory Specification says."""
+    """Return the file for ids, as the XDG Base Directory Specification says."""
     base = os.environ.get("XDG_CACHE_HOME", "")
     if not os.path.isabs(base):
         base = os.environ.get("LOCALAPPDATA", "") if sys.platform == "win32" else ""
@@ -111,4 +115,4 @@ def _read() -> dict[str, list[str]]:
 
 def _ids_among(value: object) -> list[str]:
     ids = value if isinstance(value, list) else []
-    return [each for each in ids if isinstance(each, str) and _ID.fullmatch(each)]
+    return [id_ for id_ in ids if isinstance(id_, str) and _ID.fullmatch(id_)]

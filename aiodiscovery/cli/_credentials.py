@@ -1,4 +1,4 @@
-"""Credentials: loading them, and what to do where there are none."""
+"""Credentials: loading them, and what to do if there are none."""
 
 import os
 import shlex
@@ -29,10 +29,10 @@ __all__ = ["CredentialsError", "explain_clock", "explain_credentials", "load_cre
 
 _PROCESS = "credential_process"
 _GENERAL = (
-    "there are no AWS credentials that work. Give --profile, set AWS_ACCESS_KEY_ID and "
+    "no working AWS credentials were found. Give --profile, set AWS_ACCESS_KEY_ID and "
     "AWS_SECRET_ACCESS_KEY, or run: aws configure. With --local you need none"
 )
-#: What is called to get credentials, which is none of the service's business.
+#: Operations of other services that provide credentials.
 _OPERATIONS = frozenset(
     {
         "AssumeRole",
@@ -46,19 +46,19 @@ _OPERATIONS = frozenset(
 )
 _CLOCK_CODES = frozenset({"RequestExpired", "RequestInTheFuture", "RequestTimeTooSkewed"})
 _CLOCK_TEXTS = ("signature expired", "signature not yet current")
-#: From how many seconds on a clock counts as wrong. AWS bears five minutes.
+#: How many seconds a clock may be wrong before that is reported. AWS allows five minutes.
 _WRONG_CLOCK = 60
 
 
 class CredentialsError(Exception):
-    """Credentials that cannot be loaded, with what to say of it."""
+    """Credentials cannot be loaded. The text explains why."""
 
 
 async def load_credentials(session: AioSession) -> None:
-    """Load a session's credentials, which it keeps.
+    """Load a session's credentials, which the session keeps.
 
-    :raises CredentialsError: for what botocore raises as the standard library has raised it, from
-        a program that is started for the credentials and may print anything.
+    :raises CredentialsError: for errors of the standard library that botocore lets through. They
+        come from a program that is started for the credentials and may print anything.
     """
     try:
         await session.get_credentials()
@@ -77,11 +77,11 @@ def _is_process(session: AioSession) -> bool:
 
 
 def explain_process(error: BaseException) -> str | None:
-    """Return what to say of an error that a ``credential_process`` has led to; None for others."""
+    """Explain an error of a ``credential_process``; None for others."""
     match error:
         case CredentialRetrievalError() if error.kwargs.get("provider") == "custom-process":
             reason = one_line(error.kwargs.get("error_msg", ""), 300)
-            return f"the {_PROCESS} of the AWS configuration failed: {reason or 'it said nothing'}"
+            return f"the {_PROCESS} of the AWS configuration failed: {reason or 'no reason given'}"
         case OSError():
             name = f": {error.filename}" if error.filename else ""
             reason = f"{error.strerror or error}{name}"
@@ -94,14 +94,14 @@ def explain_process(error: BaseException) -> str | None:
 
 
 def explain_credentials(error: BaseException, settings: Settings) -> str | None:  # noqa: PLR0911  # a case each
-    """Return what to say of an error that has to do with credentials; None for others."""
+    """Explain an error about credentials; None for others."""
     profile = settings.profile or os.environ.get("AWS_PROFILE", "")
     option = f" --profile {shlex.quote(profile)}" if profile else ""
     match error:
         case CredentialsError():
             return str(error)
         case JSONDecodeError():
-            # The only JSON that botocore reads and does not check.
+            # Only the output of a credential_process is JSON that botocore reads unchecked.
             return explain_process(error)
         case CredentialRetrievalError() if error.kwargs.get("provider") == "custom-process":
             return explain_process(error)
@@ -112,7 +112,7 @@ def explain_credentials(error: BaseException, settings: Settings) -> str | None:
         case LoginError():
             return f"the login session is over. Run: aws login{option}"
         case RefreshWithMFAUnsupportedError():
-            return "the credentials have expired, and new ones take an MFA code: start again"
+            return "the credentials have expired, and new ones need an MFA code: start again"
         case PartialCredentialsError():
             return (
                 f"the AWS credentials are incomplete: {error.kwargs.get('cred_var')} is missing "
@@ -127,14 +127,14 @@ def explain_credentials(error: BaseException, settings: Settings) -> str | None:
             whose = f" for profile {profile}" if profile else ""
             code = one_line(_details(error).get("Code") or "Unknown", 100)
             return (
-                f"AWS gives no credentials{whose}: {error.operation_name} answered {code}. Check "
-                "the role, and that you may assume it"
+                f"AWS does not give credentials{whose}: {error.operation_name} answered {code}. "
+                "Check the role, and that you may assume it"
             )
     return None
 
 
 def explain_clock(error: ClientError) -> str | None:
-    """Return what to say of an answer to a request whose time was wrong; None for others."""
+    """Explain the answer to a request whose time was wrong; None for others."""
     details = _details(error)
     text = str(details.get("Message") or "").lower()
     if details.get("Code") not in _CLOCK_CODES and not text.startswith(_CLOCK_TEXTS):
@@ -149,7 +149,7 @@ def explain_clock(error: ClientError) -> str | None:
 
 
 def _behind(error: ClientError) -> int | None:
-    """Return by how many seconds this machine's clock is behind that of the answer."""
+    """Return how many seconds this machine's clock is behind that of the answer."""
     metadata = error.response.get("ResponseMetadata")
     headers = metadata.get("HTTPHeaders") if isinstance(metadata, Mapping) else None
     date = headers.get("date") if isinstance(headers, Mapping) else None

@@ -9,10 +9,10 @@ __all__ = ["emulate"]
 
 
 class _EmulatorCommand(click.Command):
-    """Has the options of ``python -m aiodiscovery.emulator``, which are read when asked for."""
+    """Has the options of ``python -m aiodiscovery.emulator``, which are loaded on demand."""
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
-        from aiodiscovery.emulator import OPTIONS  # noqa: PLC0415  # it takes long to import
+        from aiodiscovery.emulator import OPTIONS  # noqa: PLC0415  # the import takes long
 
         if not self.params:
             self.params = [
@@ -29,7 +29,7 @@ class _EmulatorCommand(click.Command):
 
 
 class _Parsed(click.ParamType):  # type: ignore[type-arg]  # generic in new releases only
-    """What a function makes of a text, which says what is wrong with a ValueError."""
+    """A value that a function makes of a text. The function rejects it with a ValueError."""
 
     name = "value"
 
@@ -57,6 +57,6 @@ def emulate(**options: Any) -> int:
 
     It prints how to call it. Ctrl-C ends it with status 0.
     """
-    from aiodiscovery.emulator import run  # noqa: PLC0415  # it takes long to import
+    from aiodiscovery.emulator import run  # noqa: PLC0415  # the import takes long
 
     return run(options)

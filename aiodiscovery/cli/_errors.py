@@ -1,4 +1,4 @@
-"""What to say of an error, in one line that says what to do, and the exit status it leads to."""
+"""Explanations of errors, in one line that says what to do, and their exit statuses."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -60,12 +60,12 @@ _CERTIFICATE_ADVICE = (
 _WRONG_CREDENTIALS = (
     "AWS does not accept these credentials ({code}). Renew them, or give another --profile"
 )
-#: What to do about an error that the service answers with. The text of one that is not here is not
-#: shown: those of signatures hold what is secret.
+#: What to do about an error of the service, by its code. Texts of other errors are not shown:
+#: those about signatures hold secrets.
 _OF_THE_SERVICE = {
     **dict.fromkeys(
         ("AccessDeniedException", "AuthorizationErrorException"),
-        "you are not allowed to do this{reason}. It takes the permission discovery:{operation}",
+        "you are not allowed to do this{reason}. You need the permission discovery:{operation}",
     ),
     "HomeRegionNotSetException": (
         "this is not the account's Migration Hub home region. Give that as --region, or choose "
@@ -75,7 +75,7 @@ _OF_THE_SERVICE = {
     "InvalidParameterException": "the service refuses{reason}",
     "InvalidParameterValueException": "the service refuses{reason}",
     "ResourceNotFoundException": "the service does not know it{reason}",
-    "ServerInternalErrorException": "the service has an error of its own. Try again later",
+    "ServerInternalErrorException": "the service has an internal error. Try again later",
     **dict.fromkeys(
         (
             "ExpiredToken",
@@ -97,7 +97,7 @@ _OF_THE_SERVICE = {
             "ThrottlingException",
             "TooManyRequestsException",
         ),
-        "the service is asked too often ({code}). Try again in a minute",
+        "the service gets too many requests ({code}). Try again in a minute",
     ),
 }
 #: Parameters of the library that are options here.
@@ -106,7 +106,7 @@ _WRONG_PARAMETERS = ("InvalidParameterException", "InvalidParameterValueExceptio
 
 
 def explain(error: BaseException, settings: Settings) -> tuple[str, int]:
-    """Return what to say of an error, and the exit status it leads to."""
+    """Return the explanation of an error, and its exit status."""
     if isinstance(error, PollingError) and error.__cause__ is not None:
         error = error.__cause__
     text, status = _explain(error, settings)
@@ -114,7 +114,7 @@ def explain(error: BaseException, settings: Settings) -> tuple[str, int]:
 
 
 def explain_download(error: BaseException, export_id: str, settings: Settings) -> str:
-    """Return why an export was not downloaded, for a line that names the export already."""
+    """Return why an export was not downloaded, for a line that already names the export."""
     text, _ = explain(error, settings)
     for beginning in (f"export {export_id} cannot be downloaded: ", f"export {export_id}: "):
         text = text.removeprefix(beginning)
@@ -122,15 +122,15 @@ def explain_download(error: BaseException, export_id: str, settings: Settings) -
 
 
 def leaf(error: Exception) -> Exception:
-    """Return the first error of those that tasks which ran together ended with."""
+    """Return the first of the errors in a group of tasks."""
     while isinstance(error, ExceptionGroup):
         error = error.exceptions[0]
     return error
 
 
 def listed(ids: Sequence[str]) -> str:
-    """Return ids as a message names them: the first ones, and how many there are beside."""
-    named = ", ".join(one_line(each, 200) for each in ids[:_NAMED_IDS])
+    """Return ids for a message: the first ones, and the number of others."""
+    named = ", ".join(one_line(id_, 200) for id_ in ids[:_NAMED_IDS])
     others = len(ids) - _NAMED_IDS
     if others > 0:
         named += f" and {others} other{'s' if others > 1 else ''}"
@@ -138,7 +138,7 @@ def listed(ids: Sequence[str]) -> str:
 
 
 def unknown(ids: Sequence[str], proposed: str) -> str:
-    """Return what to say of ids that the service does not know."""
+    """Return the message about ids that the service does not know."""
     return f"the service does not know {listed(ids)}. To see those it knows: {proposed}"
 
 
@@ -149,7 +149,7 @@ def _explain(error: BaseException, settings: Settings) -> tuple[str, int]:  # no
     match error:
         case ExportAlreadyPresentError():
             again = settings.command("download", error.export_id)
-            return (f"the service has this export already. To download it: {again}", FAILED)
+            return (f"the service already has this export. To download it: {again}", FAILED)
         case ExportLimitReachedError():
             return (
                 "as many exports are running as the service allows. To wait for them: "
@@ -160,16 +160,16 @@ def _explain(error: BaseException, settings: Settings) -> tuple[str, int]:  # no
             return _explain_answer(error, settings)
         case NoRegionError():
             return (
-                "there is no region. Give --region, such as --region us-west-2, or set AWS_REGION",
+                "no region is set. Give --region, such as --region us-west-2, or set AWS_REGION",
                 FAILED,
             )
         case ProfileNotFound():
-            return (f"{error}. To see those there are: aws configure list-profiles", FAILED)
+            return (f"{error}. To see the profiles: aws configure list-profiles", FAILED)
         case ConfigParseError() | InvalidConfigError() | InvalidRetryConfigurationError():
             return (f"the AWS configuration is wrong: {error}", FAILED)
         case ResponseParserError():
             return (
-                "the answer does not come from the Application Discovery Service. Check "
+                "the answer is not from the Application Discovery Service. Check "
                 "--endpoint-url and the network",
                 FAILED,
             )
@@ -190,7 +190,7 @@ def _explain(error: BaseException, settings: Settings) -> tuple[str, int]:  # no
             return (f"{error}. {_CERTIFICATE_ADVICE}", FAILED)
         case ParamValidationError():
             reason = str(error.kwargs.get("report", ""))
-            return (f"the service takes no such value: {reason}", WRONG_USE)
+            return (f"the service does not accept this value: {reason}", WRONG_USE)
         case InvalidResumeTokenError():
             return (f"--starting-token: {error}", WRONG_USE)
         case ValueError():
@@ -226,7 +226,7 @@ def _explain_answer(error: ClientError, settings: Settings) -> tuple[str, int]:
     if of_clock is not None:
         return of_clock, FAILED
     details = error.response.get("Error")
-    # What stands there may be anything that JSON has, null too.
+    # The error may be any JSON value, even null.
     fields: Mapping[str, object] = details if isinstance(details, Mapping) else {}
     code = str(fields.get("Code") or "an error without a name")
     text = one_line(fields.get("Message") or "", 500).rstrip(". ")
@@ -234,7 +234,7 @@ def _explain_answer(error: ClientError, settings: Settings) -> tuple[str, int]:
     if error.operation_name == "StartExportTask" and code == "ServerInternalErrorException":
         again = settings.command("list", "--sort", "newest", "--max-items", "5")
         return (
-            "the service has an error of its own. To see whether it has started the export "
+            "the service has an internal error. To see whether it has started the export "
             f"nevertheless: {again}",
             status,
         )

@@ -1,4 +1,4 @@
-"""Columns that fit a terminal: what is too long is shortened where it does least harm."""
+"""Columns that fit a terminal. Long texts are shortened where it does least harm."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ class Column:
 
     title: str
     cells: Sequence[str]
-    #: How narrow it may be made; None: not at all.
+    #: The least width it may be reduced to; None: not at all.
     least: int | None = None
     #: Where its cells are shortened.
     where: Literal["middle", "end"] = "middle"
@@ -29,7 +29,7 @@ class Column:
 
     @property
     def width(self) -> int:
-        """How wide it is if nothing is shortened."""
+        """Its width if nothing is shortened."""
         return max(map(cell_len, (self.title, *self.cells)))
 
 
@@ -45,14 +45,15 @@ def laid_out(columns: Sequence[Column], width: int) -> list[Text] | None:
     if excess > 0:
         return None
     head = [
-        _padded(column.title, column, each) for column, each in zip(columns, widths, strict=True)
+        _padded(column.title, column, column_width)
+        for column, column_width in zip(columns, widths, strict=True)
     ]
     lines = [_line([Text(cell, "bold") for cell in head])]
     for row in range(len(columns[0].cells)):
         cells = []
-        for column, each in zip(columns, widths, strict=True):
+        for column, column_width in zip(columns, widths, strict=True):
             style = column.styles[row] if column.styles else ""
-            cells.append(Text(_padded(column.cells[row], column, each), style))
+            cells.append(Text(_padded(column.cells[row], column, column_width), style))
         lines.append(_line(cells))
     return lines
 
@@ -70,7 +71,7 @@ def _padded(text: str, column: Column, width: int) -> str:
 
 
 def shorten(text: str, width: int, where: Literal["middle", "end"] = "middle") -> str:
-    """Return a text that is so wide at most, with an ellipsis for what was left out."""
+    """Return a text of at most this width, with an ellipsis for what was left out."""
     if cell_len(text) <= width:
         return text
     room = max(0, width - 1)

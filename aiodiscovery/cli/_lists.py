@@ -1,4 +1,4 @@
-"""What the commands that list things do."""
+"""The work of the commands that list things."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -24,7 +24,7 @@ def _by_status(info: "ExportInfoTypeDef") -> tuple[int, datetime]:
     return place, info["exportRequestTime"]
 
 
-#: What each order sorts by, and whether it is turned round.
+#: The sort key of each order, and whether it is reversed.
 _ORDERS: dict[str, tuple[Callable[["ExportInfoTypeDef"], Any], bool]] = {
     "newest": (lambda info: info["exportRequestTime"], True),
     "oldest": (lambda info: info["exportRequestTime"], False),
@@ -45,7 +45,7 @@ async def list_exports(
     page_size: int | None,
     starting_token: str | None,
 ) -> int:
-    """List exports: all, or those with these ids, as far as they pass the filters."""
+    """List exports: all, or those with these ids, if they pass the filters."""
     if export_ids is not None and not export_ids:
         work.view.message("Standard input has no ids.")
         return DONE
@@ -81,10 +81,10 @@ async def list_exports(
         found = [info async for info in pages.items() if passes(info)]
         show(sorted(found, key=key, reverse=descending)[:max_items])
         if not quiet:
-            work.view.list_ended(None)  # no token can say what was shown of what was sorted
-    # The rest of an interrupted listing may have them, and so may other agents.
+            work.view.list_ended(None)  # a token cannot describe part of a sorted listing
+    # Ids may be in the rest of an interrupted listing, or belong to other agents.
     if missing and pages.resume_token is None and starting_token is None and agent_id is None:
-        unknown_ids = [each for each in export_ids or () if each in missing]
+        unknown_ids = [export_id for export_id in export_ids or () if export_id in missing]
         return not_known(work, unknown_ids, "list")
     return DONE
 
@@ -113,7 +113,7 @@ async def _show_as_they_come(
         raise
     finally:
         token = pages.resume_token
-        # After an error and Ctrl-C too: what was shown need not be asked for again.
+        # Also after an error or Ctrl-C, so that what was shown need not be asked for again.
         if (done or count) and (token is not None or not quiet):
             view.list_ended(token)
 
@@ -121,7 +121,7 @@ async def _show_as_they_come(
 async def list_agents(
     work: Work, *, agent_ids: Sequence[str] | None, health: Sequence[str], quiet: bool
 ) -> int:
-    """List agents: all, or those with these ids, as far as they pass the filters."""
+    """List agents: all, or those with these ids, if they pass the filters."""
     view = work.view
     if agent_ids is not None and not agent_ids:
         view.message("Standard input has no ids.")
@@ -144,7 +144,7 @@ async def list_agents(
 
 
 def not_known(work: Work, ids: Sequence[str], command: str) -> int:
-    """Say that the service does not know these, and return the exit status."""
+    """Report ids that the service does not know, and return the exit status."""
     text = unknown(ids, work.settings.command(command))
     work.view.message(f"Error: {text}", "bold red")
     return FAILED

@@ -1,4 +1,4 @@
-"""Logs: warnings as messages of the view, and with ``--debug`` everything, fit for a terminal."""
+"""Logs: warnings as messages of the view, and with ``--debug`` everything, safe to show."""
 
 import logging
 import re
@@ -14,7 +14,7 @@ __all__ = ["logger", "logs_to"]
 logger = logging.getLogger("aiodiscovery")
 
 _TOKEN = re.compile(r"(x-amz-security-token[\"': =]+)[^\s\"',]+", re.IGNORECASE)
-#: How many characters a log line has at most, and how many lines a traceback.
+#: The most characters of a log line, and the most lines of a traceback.
 _MOST, _MOST_LINES = 4_000, 500
 
 
@@ -30,9 +30,9 @@ class _Handler(logging.Handler):
 
 
 class _DebugFormatter(logging.Formatter):
-    """A line for each record. What more a record has, such as a traceback, is indented.
+    """A line for each record. The rest of a record, such as a traceback, is indented.
 
-    So nothing that comes from outside can look like a record.
+    So text from outside cannot look like a record.
     """
 
     def format(self, record: logging.LogRecord) -> str:
@@ -59,8 +59,8 @@ def logs_to(view: View, debug: bool) -> Iterator[None]:
     if debug:
         handler = logging.StreamHandler()
         handler.setFormatter(_DebugFormatter())
-    # The libraries below say at DEBUG what is secret, such as the credentials of a role, and
-    # without --debug nothing that this command does not say itself.
+    # At DEBUG, libraries log secrets, such as the credentials of a role. Without --debug, their
+    # logs say nothing that this command does not say itself.
     root = logging.getLogger()
     levels = root.level, logger.level
     root.setLevel(logging.INFO if debug else logging.CRITICAL)

@@ -1,4 +1,4 @@
-"""The options that commands share, and what may be given for them."""
+"""The options that commands share, and their values."""
 
 import functools
 import math
@@ -23,7 +23,7 @@ __all__ = [
     "watch_options",
 ]
 
-#: How much of standard input is read for ids, in characters.
+#: How many characters of standard input are read for ids.
 _MOST_INPUT = 10_000_000
 
 _COMMON = (
@@ -49,7 +49,7 @@ _COMMON = (
     click.option(
         "--no-verify-ssl",
         is_flag=True,
-        help="Do not verify TLS certificates, so that anyone on the way can read along.",
+        help="Do not verify TLS certificates. Anyone on the network can then read the traffic.",
     ),
     click.option(
         "--local",
@@ -61,7 +61,7 @@ _COMMON = (
         type=click.Choice(["text", "json"]),
         default="text",
         show_default=True,
-        help="With json, stdout gets one JSON object a line and nothing else.",
+        help="With json, stdout gets one JSON object per line and nothing else.",
     ),
     click.option("--debug", is_flag=True, help="Show logs and tracebacks on stderr."),
 )
@@ -77,19 +77,19 @@ _WATCHING = (
         "--min-delay",
         type=click.FloatRange(min=0, min_open=True),
         metavar="SECONDS",
-        help="The shortest time between two looks at an export (10; with --local 0.25).",
+        help="The shortest time between two polls of an export (10; with --local 0.25).",
     ),
     click.option(
         "--max-delay",
         type=click.FloatRange(min=0, min_open=True),
         metavar="SECONDS",
-        help="The longest time between two looks at an export (300; with --local 1).",
+        help="The longest time between two polls of an export (300; with --local 1).",
     ),
 )
 
 
 def common_options(function: Callable[..., int]) -> Callable[..., int]:
-    """Add what all commands can be told, which the function gets as its first argument."""
+    """Add the options of all commands. The function gets them as its first argument."""
 
     @functools.wraps(function)
     def with_settings(
@@ -106,8 +106,8 @@ def common_options(function: Callable[..., int]) -> Callable[..., int]:
     ) -> int:
         if local and (region or profile or endpoint_url or ca_bundle or no_verify_ssl):
             raise click.UsageError(
-                "--local calls no AWS: leave out --region, --profile, --endpoint-url, --ca-bundle "
-                "and --no-verify-ssl"
+                "--local does not call AWS: leave out --region, --profile, --endpoint-url, "
+                "--ca-bundle and --no-verify-ssl"
             )
         if ca_bundle is not None and no_verify_ssl:
             raise click.UsageError("give --ca-bundle or --no-verify-ssl, not both")
@@ -127,7 +127,7 @@ def common_options(function: Callable[..., int]) -> Callable[..., int]:
 
 
 def watch_options(function: Callable[..., int]) -> Callable[..., int]:
-    """Add how to wait, which the function gets as ``timeout`` and ``delays``."""
+    """Add the options for waiting. The function gets them as ``timeout`` and ``delays``."""
 
     @functools.wraps(function)
     def with_delays(*, min_delay: float | None, max_delay: float | None, **options: Any) -> int:
@@ -147,7 +147,7 @@ def _with_options(function: Callable[..., Any], options: Any) -> Callable[..., A
 
 def _delays(local: bool, min_delay: float | None, max_delay: float | None) -> Delays:
     """Return the watcher's delays: those that were given, and others that fit them."""
-    # Exports of seconds are looked at more often than those of minutes and hours.
+    # Exports that take seconds are polled more often than those that take minutes or hours.
     shortest, longest = (0.25, 1.0) if local else (10.0, 300.0)
     if min_delay is None:
         min_delay = shortest if max_delay is None else min(shortest, max_delay)
@@ -166,9 +166,9 @@ def _delays(local: bool, min_delay: float | None, max_delay: float | None) -> De
 def ids_argument(
     name: str, complete: Callable[..., list[str]], *, required: bool = False
 ) -> Callable[[Callable[..., int]], Callable[..., int]]:
-    """Add ids as an argument, any number of them, or ``-`` for those on standard input.
+    """Add any number of ids as an argument, or ``-`` for those on standard input.
 
-    The function gets None if none were given, and an empty tuple if standard input has none.
+    The function gets None if no ids were given, and an empty tuple if standard input has none.
     """
     metavar = name.removesuffix("s").upper()
     argument = click.argument(
@@ -192,10 +192,10 @@ def ids_argument(
 
 
 def _expanded(given: Sequence[str]) -> tuple[str, ...]:
-    """Return ids in the order given, each once, with those of standard input for ``-``."""
+    """Return ids in order and without repetitions, with those of standard input for ``-``."""
     ids: dict[str, None] = {}
-    for each in given:
-        ids.update(dict.fromkeys(_read_ids() if each == "-" else [each]))
+    for argument in given:
+        ids.update(dict.fromkeys(_read_ids() if argument == "-" else [argument]))
     return tuple(ids)
 
 
@@ -204,7 +204,7 @@ def _read_ids() -> list[str]:
         return []
     if sys.stdin.isatty():
         click.echo("Type or paste ids, then press Ctrl-D.", err=True)
-    # What pipes and files hold need not be text of this machine's encoding; ids are ASCII.
+    # Pipes and files may not be in this machine's encoding. Ids are ASCII.
     data = sys.stdin.buffer.read(_MOST_INPUT + 1)
     if len(data) > _MOST_INPUT:
         raise click.UsageError(f"standard input has more than {_MOST_INPUT:,} bytes")
@@ -248,7 +248,7 @@ MOMENT = _Moment()
 
 
 class _NewDirectory(click.Path):
-    """A directory, which is made if it is not there."""
+    """A directory, which is created if it does not exist."""
 
     def __init__(self) -> None:
         super().__init__(path_type=Path, file_okay=False, writable=True)

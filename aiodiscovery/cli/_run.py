@@ -1,4 +1,4 @@
-"""What is around an action: the client, the view, signals, and the exit status."""
+"""What surrounds an action: the client, the view, signals, and the exit status."""
 
 import os
 import signal
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Work", "make_view", "run"]
 
-#: How the running exports go that ``--local`` begins with: the seconds each takes.
+#: The durations in seconds of the exports that run at first with ``--local``.
 _LOCAL_EXPORTS = (1.5, 4.0, 2.5, 6.0, 3.0, 5.0)
 _LOCAL_DURATION = 3.0
 _LOCAL_ARCHIVE = 3_000_000
@@ -47,7 +47,7 @@ class Work:
     client_kwargs: Mapping[str, Any]
     #: What to say if the action is interrupted now.
     advice: Callable[[], str] = field(default=lambda: "")
-    #: The ids that were shown, for the shell to complete.
+    #: The ids that were shown, for completion.
     seen_exports: list[str] = field(default_factory=list)
     seen_agents: list[str] = field(default_factory=list)
 
@@ -58,10 +58,10 @@ Action = Callable[[Work], Awaitable[int]]
 def run(settings: Settings, action: Action, *, local: Mapping[str, Any] | None = None) -> int:
     """Do an action and return the exit status.
 
-    Ctrl-C and SIGTERM cancel it. Whatever happens, the client is closed and the terminal is as it
+    Ctrl-C and SIGTERM cancel it. In every case, the client is closed and the terminal is left as it
     was.
 
-    :param local: how the emulator of ``--local`` is made, if not as usual.
+    :param local: the options of the emulator of ``--local``, if not the usual ones.
     """
     view = make_view(settings)
     hide_signatures_in_logs()
@@ -70,9 +70,9 @@ def run(settings: Settings, action: Action, *, local: Mapping[str, Any] | None =
             with _client_kwargs(settings, local) as client_kwargs:
                 return anyio.run(_run, settings, view, client_kwargs, action)
         except KeyboardInterrupt:
-            # Before or after the time in which signals are listened to.
+            # Before or after the time in which signals are handled.
             return _stopped(view, signal.SIGINT, "")
-        except Exception as error:  # noqa: BLE001  # each has its line
+        except Exception as error:  # noqa: BLE001  # each is explained
             return _failed(view, leaf(error), settings)
 
 
@@ -86,11 +86,11 @@ async def _run(
 
     async def listen(*, task_status: "TaskStatus[None]") -> None:
         nonlocal number
-        # One that the parent wants ignored, as a shell does for what runs in the background.
+        # A signal that the parent wants ignored, as a shell does for background jobs.
         numbers = [
-            each
-            for each in (signal.SIGINT, signal.SIGTERM)
-            if signal.getsignal(each) is not signal.SIG_IGN
+            signal_number
+            for signal_number in (signal.SIGINT, signal.SIGTERM)
+            if signal.getsignal(signal_number) is not signal.SIG_IGN
         ]
         if not numbers:
             task_status.started()
@@ -98,8 +98,8 @@ async def _run(
         try:
             with anyio.open_signal_receiver(*numbers) as signals:
                 task_status.started()
-                async for each in signals:
-                    number = each
+                async for received in signals:
+                    number = received
                     break
         except NotImplementedError:  # on Windows, where Ctrl-C raises KeyboardInterrupt
             task_status.started()
@@ -115,7 +115,7 @@ async def _run(
             async with aiodiscovery.create_client(**client_kwargs) as client:
                 work = Work(settings, view, client, client_kwargs)
                 status = await action(work)
-        except Exception as caught:  # noqa: BLE001  # raised below, where no group wraps it
+        except Exception as caught:  # noqa: BLE001  # raised below, so that no group wraps it
             error = caught
         tasks.cancel_scope.cancel()
     if work is not None and not settings.local:
@@ -129,7 +129,7 @@ async def _run(
 
 
 def make_view(settings: Settings) -> View:
-    """Make the view that fits what stdout is, and what was asked for."""
+    """Make the view for the kind of stdout and the options."""
     if settings.json:
         return JsonView()
     if not sys.stdout.isatty() or os.environ.get("TERM") == "dumb":
@@ -140,7 +140,7 @@ def make_view(settings: Settings) -> View:
 @contextmanager
 def _client_kwargs(settings: Settings, local: Mapping[str, Any] | None) -> Iterator[dict[str, Any]]:
     if settings.local:
-        from aiodiscovery.emulator import Emulator  # noqa: PLC0415  # seldom needed
+        from aiodiscovery.emulator import Emulator  # noqa: PLC0415  # rarely needed
 
         usual = {"export_duration": _LOCAL_DURATION, "archive_size": _LOCAL_ARCHIVE}
         options: Mapping[str, Any] = usual if local is None else local
@@ -149,7 +149,7 @@ def _client_kwargs(settings: Settings, local: Mapping[str, Any] | None) -> Itera
                 emulator.add_export(duration=duration)
             yield dict(emulator.client_kwargs)
     else:
-        # botocore reads AWS_DEFAULT_REGION only. Where both are set, the AWS CLI takes this one.
+        # botocore only reads AWS_DEFAULT_REGION. If both are set, the AWS CLI takes this one.
         region = settings.region or os.environ.get("AWS_REGION")
         yield {
             "session": AioSession(profile=settings.profile),
@@ -160,7 +160,7 @@ def _client_kwargs(settings: Settings, local: Mapping[str, Any] | None) -> Itera
 
 
 def _verify(settings: Settings) -> dict[str, Any]:
-    """Return how certificates are verified, if that was said."""
+    """Return how certificates are verified, if that was given."""
     if not settings.verify_ssl:
         return {"verify": False}
     if settings.ca_bundle is None:
@@ -170,8 +170,7 @@ def _verify(settings: Settings) -> dict[str, Any]:
     except (ssl.SSLError, OSError) as error:
         reason = error.strerror or type(error).__name__
         raise ValueError(
-            f"--ca-bundle: there is no CA certificate that can be read in {settings.ca_bundle} "
-            f"({reason})"
+            f"--ca-bundle: no readable CA certificate in {settings.ca_bundle} ({reason})"
         ) from error
     return {"verify": settings.ca_bundle}
 
@@ -184,10 +183,10 @@ def _stopped(view: View, number: signal.Signals, advice: str) -> int:
 
 def _failed(view: View, error: Exception, settings: Settings) -> int:
     if isinstance(error, BrokenPipeError):
-        # Nobody reads any more. What is left in the buffer goes nowhere, and without a word.
+        # No process reads the output any more. The rest of the buffer is discarded silently.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 128 + 13  # as by SIGPIPE, which Windows has not
+        return 128 + 13  # as by SIGPIPE, which Windows does not have
     text, status = explain(error, settings)
-    logger.debug("what happened:", exc_info=error)
+    logger.debug("details:", exc_info=error)
     view.message(f"Error: {text}", "bold red")
     return status

@@ -1,4 +1,4 @@
-"""What all commands can be told."""
+"""The settings of all commands."""
 
 import shlex
 from dataclasses import dataclass
@@ -9,18 +9,18 @@ __all__ = ["Delays", "Settings"]
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The options that each command has."""
+    """The options that every command has."""
 
     region: str | None = None
     profile: str | None = None
     endpoint_url: str | None = None
-    #: Trust the CA certificates of this file, not those that come with botocore.
+    #: Trust the CA certificates of this file instead of those that come with botocore.
     ca_bundle: str | None = None
     #: Whether certificates are verified at all.
     verify_ssl: bool = True
-    #: Call an emulator inside the process, not AWS.
+    #: Call an emulator inside the process instead of AWS.
     local: bool = False
-    #: Print JSON, whoever reads it.
+    #: Print JSON, even to a terminal.
     json: bool = False
     debug: bool = False
 
@@ -46,7 +46,7 @@ class Settings:
 
 
 class Delays(NamedTuple):
-    """The times between two looks at an export, in seconds."""
+    """The times between two polls of an export, in seconds."""
 
     shortest: float
     longest: float

@@ -41,7 +41,7 @@ Examples:
     type=click.Choice(["text", "json"]),
     default="text",
     show_default=True,
-    help="With json, stdout gets one JSON object a line and nothing else.",
+    help="With json, stdout gets one JSON object per line and nothing else.",
 )
 @click.option("--debug", is_flag=True, help="Show logs and tracebacks on stderr.")
 def tables(
@@ -50,13 +50,12 @@ def tables(
     """List the tables in archives of exports, or write them as Parquet files.
 
     PATH is an archive, or a folder with archives in it. Tables have the names and columns of AWS's
-    own Athena tables. With --to there is one file for each archive and table; what was written
-    before is left alone. If an archive cannot be read, the others still are, and the exit status
-    is 1.
+    own Athena tables. With --to there is one file for each archive and table. Existing files are
+    left as they are. If an archive cannot be read, the others still are, and the exit status is 1.
     """
     if head is not None and directory is not None:
         raise click.UsageError("give --head or --to, not both")
-    from . import _tables_action  # noqa: PLC0415  # it takes long to import
+    from . import _tables_action  # noqa: PLC0415  # the import takes long
 
     return _tables_action.run(
         paths, head=head, directory=directory, as_json=output == "json", debug=debug

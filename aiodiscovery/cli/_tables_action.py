@@ -1,4 +1,4 @@
-"""What ``aiodiscovery tables`` does, and what it prints."""
+"""The work and the output of ``aiodiscovery tables``."""
 
 import json
 import os
@@ -32,16 +32,16 @@ if TYPE_CHECKING:
 
 __all__ = ["run"]
 
-#: How times are written, from the longest to the shortest form. The last is for narrow terminals.
+#: The formats of times, from the longest to the shortest. The last is for narrow terminals.
 _FORMS = ("%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%d")
-#: How narrow the names of tables may be made.
+#: The least width of the names of tables.
 _LEAST_NAME = 12
 
 
 def run(
     paths: Sequence[Path], *, head: int | None, directory: Path | None, as_json: bool, debug: bool
 ) -> int:
-    """Do what the command is for and return the exit status."""
+    """Do the work of the command and return the exit status."""
     view = View()
     with logs_to(view, debug):
         try:
@@ -64,7 +64,7 @@ def run(
         except (ImportError, OSError, ArchiveError) as error:
             if isinstance(error, BrokenPipeError):
                 raise
-            logger.debug("what happened:", exc_info=error)
+            logger.debug("details:", exc_info=error)
             text, status = _said(error)
             view.message(f"Error: {text}", "bold red")
             return status
@@ -77,7 +77,7 @@ def _said(error: Exception) -> tuple[str, int]:
 
 
 class _TerminatedError(BaseException):
-    """SIGTERM. What is half written is removed on the way out, as on Ctrl-C."""
+    """SIGTERM. Half-written files are removed on the way out, as on Ctrl-C."""
 
 
 @contextmanager
@@ -96,7 +96,7 @@ def _ending_when_terminated() -> Iterator[None]:
 
 
 class _Work:
-    """Archives that are gone through one after the other, with a bar on a terminal."""
+    """Archives that are processed one after the other, with a bar on a terminal."""
 
     def __init__(self, view: View, archives: Sequence[Path], doing: str) -> None:
         self._view = view
@@ -104,7 +104,7 @@ class _Work:
         self._sizes = [path.stat().st_size for path in archives]
         self._doing = doing
         self.status = DONE
-        #: Called with how many bytes of the archive are done.
+        #: Called with the number of bytes of the archive that are done.
         self.progress: Callable[[int, int], object] = lambda done, total: None
 
     def __iter__(self) -> Iterator[Path]:
@@ -130,7 +130,7 @@ class _Work:
 
     @contextmanager
     def failing(self) -> Iterator[None]:
-        """Say what is wrong with an archive, and go on with the next."""
+        """Report what is wrong with an archive, and continue with the next one."""
         try:
             yield
         except ArchiveError as error:
@@ -147,7 +147,7 @@ def _moving(bars: Progress, task: Any, before: int) -> Callable[[int, int], obje
 
 @dataclass(slots=True)
 class _Listed:
-    """What there is of a table in all archives."""
+    """The rows of a table in all archives."""
 
     rows: int = 0
     columns: dict[str, None] = field(default_factory=dict)
@@ -200,7 +200,7 @@ def _remark(archive: "Archive", view: View) -> None:
 
 
 def _count(archive: "Archive", found: dict[str, _Listed], work: _Work) -> None:
-    """Count what is in an archive, all of it or nothing."""
+    """Count the rows of an archive, all of them or none."""
     import pyarrow as pa  # noqa: PLC0415
     import pyarrow.compute as pc  # noqa: PLC0415
 
@@ -211,7 +211,7 @@ def _count(archive: "Archive", found: dict[str, _Listed], work: _Work) -> None:
         listed.columns = dict.fromkeys(table.columns)
         if table.member is not None:
             listed.archives.append(str(archive.path))
-        times = [each.name for each in table.schema if pa.types.is_timestamp(each.type)]
+        times = [field.name for field in table.schema if pa.types.is_timestamp(field.type)]
         for batch in archive.batches(name):
             listed.rows += batch.num_rows
             if "agent_id" in table.columns:
@@ -226,8 +226,8 @@ def _count(archive: "Archive", found: dict[str, _Listed], work: _Work) -> None:
 
 
 def _widen(listed: _Listed, first: datetime | None, last: datetime | None) -> None:
-    listed.first = min((each for each in (listed.first, first) if each), default=None)
-    listed.last = max((each for each in (listed.last, last) if each), default=None)
+    listed.first = min((time for time in (listed.first, first) if time), default=None)
+    listed.last = max((time for time in (listed.last, last) if time), default=None)
 
 
 def _add(whole: _Listed, part: _Listed) -> None:
@@ -244,7 +244,7 @@ def _print_list(found: Mapping[str, _Listed]) -> None:
             write(sys.stdout, _plain(name, listed))
         return
     console = Console(highlight=False)
-    # Times are written shorter before a name is.
+    # Times are shortened before a name is.
     for form, least in [*((form, None) for form in _FORMS), (_FORMS[-1], _LEAST_NAME)]:
         lines = laid_out(_list_columns(found, form, least), console.width)
         if lines is not None:
@@ -259,11 +259,11 @@ def _list_columns(found: Mapping[str, _Listed], form: str, least: int | None) ->
     tables = found.values()
     return [
         Column("Table", list(found), least=least),
-        Column("Rows", [f"{each.rows:,}" for each in tables], right=True),
-        Column("Columns", [f"{len(each.columns)}" for each in tables], right=True),
-        Column("Agents", [f"{len(each.agents):,}" for each in tables], right=True),
-        Column("From (UTC)", [_moment(each.first, form) for each in tables]),
-        Column("To", [_moment(each.last, form) for each in tables]),
+        Column("Rows", [f"{table.rows:,}" for table in tables], right=True),
+        Column("Columns", [f"{len(table.columns)}" for table in tables], right=True),
+        Column("Agents", [f"{len(table.agents):,}" for table in tables], right=True),
+        Column("From (UTC)", [_moment(table.first, form) for table in tables]),
+        Column("To", [_moment(table.last, form) for table in tables]),
     ]
 
 
@@ -326,7 +326,7 @@ def _first_rows(archive: "Archive", name: str, most: int) -> Iterable[dict[str, 
 
 
 def _print_row(title: str, row: Mapping[str, Any]) -> None:
-    """Print a row with a line for each cell: most tables have too many for columns."""
+    """Print a row with a line for each cell, because most tables have too many for columns."""
     console = Console(highlight=False) if _is_terminal() else None
     names = [one_line(name, 60) for name in row]
     width = max(map(cell_len, names))
@@ -378,10 +378,10 @@ def _write(view: View, archives: Sequence[Path], directory: Path, *, as_json: bo
 
 
 def _print_written(files: "Mapping[str, Sequence[TableFile]]") -> None:
-    # The same archive may be there under two names, and has one file.
-    rows = [sum({file.path: file.rows for file in each}.values()) for each in files.values()]
-    paths = [len({file.path for file in each}) for each in files.values()]
-    new = [sum(file.written for file in each) for each in files.values()]
+    # The same archive may exist under two names, and has one file.
+    rows = [sum({file.path: file.rows for file in found}.values()) for found in files.values()]
+    paths = [len({file.path for file in found}) for found in files.values()]
+    new = [sum(file.written for file in found) for found in files.values()]
     if not _is_terminal():
         for name, *numbers in zip(files, rows, paths, new, strict=True):
             words = [count(numbers[0], "row"), count(numbers[1], "file"), f"{numbers[2]:,} new"]

@@ -1,7 +1,7 @@
-"""What a person sees at a terminal: tables and bars that live.
+"""The display for a person at a terminal: live tables and bars.
 
-Everything fits the width of the terminal, and what lives fits its height too: a terminal cannot
-take back what it has scrolled away.
+Everything fits the width of the terminal. Live displays also fit its height, because a terminal
+cannot redraw what it has scrolled away.
 """
 
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -45,24 +45,24 @@ _STYLES = {
     "HEALTHY": "green",
     "UNHEALTHY": "bold red",
 }
-#: How often a second a terminal is drawn anew.
+#: How many times per second a terminal is redrawn.
 _FRAMES = 10
 #: The lines of a terminal that a live table takes beside its rows: its head, the counts below it
-#: and where the cursor is.
+#: and that of the cursor.
 _AROUND_ROWS = 3
-#: How narrow an id may be made in a listing, in a table that lives, and a host name.
+#: The least widths of an id in a listing, of an id in a live table, and of a host name.
 _LEAST_ID, _LEAST_LIVE_ID, _LEAST_HOST = 24, 12, 12
-#: In a narrower terminal a listing has each id on a line of its own, so that it can be copied.
+#: In a narrower terminal, a listing has each id on its own line, so that it can be copied.
 _USUAL_WIDTH = 80
 
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """What the live table shows of an export."""
+    """A row of the live table, for an export."""
 
     export_id: str
     info: "ExportInfoTypeDef | None" = None
-    #: How long it ran, once it has ended.
+    #: How many seconds it ran, once it has ended.
     ran: float | None = None
 
     @property
@@ -75,11 +75,11 @@ class _Row:
 
 
 class TerminalView(View):
-    """Tables and bars that live, for a person.
+    """Live tables and bars, for a person.
 
-    :param console: the terminal that is stdout.
+    :param console: the terminal on stdout.
     :param messages_apart: whether messages go to stderr, because that is not a terminal.
-    :param seconds: gives the time that rates are counted by.
+    :param seconds: returns the time from which rates are computed.
     """
 
     def __init__(
@@ -109,12 +109,14 @@ class TerminalView(View):
     def agents(self, agents: "Collection[AgentInfoTypeDef]") -> None:
         if agents:
             words = [agent_words(agent, "%Y-%m-%d %H:%M") for agent in agents]
-            ids, hosts, health, registered, seen = (list(each) for each in zip(*words, strict=True))
+            ids, hosts, health, registered, seen = (
+                list(column) for column in zip(*words, strict=True)
+            )
             columns = [
                 Column("Agent", ids),
                 Column("Host", hosts, _LEAST_HOST, "end"),
                 Column("Health", health, styles=_styles(health)),
-                Column("Since", [each[:10] for each in registered]),
+                Column("Since", [time[:10] for time in registered]),
                 Column("Last seen (UTC)", seen),
             ]
             self._print_listing(columns)
@@ -139,7 +141,7 @@ class TerminalView(View):
         super().list_ended(resume_token)
 
     def _print_listing(self, columns: Sequence[Column], remarks: Sequence[str] = ()) -> None:
-        """Print a table, with remarks in it, below it, or, in a narrow terminal, row by row."""
+        """Print a table, with remarks in it or below it, or row by row in a narrow terminal."""
         if any(remarks) and self._print_table([*columns, Column("Message", remarks)]):
             return
         ids, *others = columns
@@ -149,7 +151,7 @@ class TerminalView(View):
                     self._print(folded(self._console, f"{text}: {more}", self._width))
             return
         for row, text in enumerate(ids.cells):
-            self._console.print(Text(text), soft_wrap=True)  # whole, so that it can be copied
+            self._console.print(Text(text), soft_wrap=True)  # in full, so that it can be copied
             words = (" " * GAP).join(column.cells[row] for column in others)
             for line in filter(None, (words, *remarks[row : row + 1])):
                 for part in Text(line).wrap(self._console, max(8, self._width - GAP)):
@@ -157,7 +159,7 @@ class TerminalView(View):
                     self._print([Text(" " * GAP).append_text(part)])
 
     def _print_table(self, columns: Sequence[Column]) -> bool:
-        """Print a table if it fits, and say whether it does."""
+        """Print a table if it fits. Return whether it does."""
         lines = laid_out(columns, self._width)
         self._print(lines or ())
         return lines is not None
@@ -180,7 +182,7 @@ class TerminalView(View):
         self._console.print(Text(f"Started {one_line(export_id)}."), soft_wrap=True)
 
     def watching(self, export_ids: Collection[str]) -> AbstractContextManager[object]:
-        self._rows = {each: _Row(each) for each in export_ids}
+        self._rows = {export_id: _Row(export_id) for export_id in export_ids}
         return self._show(self.table)
 
     def status(self, info: "ExportInfoTypeDef", previous: str | None) -> None:
@@ -189,7 +191,7 @@ class TerminalView(View):
         self._draw()
 
     def table(self) -> RenderableType:
-        """Return the table of the exports that are watched, as it is now."""
+        """Return the table of the watched exports in its current state."""
         rows = list(self._rows.values())
         room = len(rows)
         lives = self._live is not None and self._live.is_started
@@ -197,7 +199,7 @@ class TerminalView(View):
             room = max(1, self._console.height - _AROUND_ROWS)
         shown = rows
         if len(rows) > room:
-            # Those that go on are of most interest, then those that FAILED.
+            # Running exports are the most interesting, then those that FAILED.
             order = {"SUCCEEDED": 2, "FAILED": 1}
             shown = sorted(rows, key=lambda row: order.get(row.status, 0))[:room]
         lines, ids = self._table_of(shown)
@@ -205,7 +207,7 @@ class TerminalView(View):
         if len(rows) > len(shown):
             notes.append(f"{len(rows) - len(shown)} not shown")
         elif ids is not None:
-            # The messages that did not fit into the table, as many as there is room for.
+            # The messages that did not fit into the table, as far as there is room.
             folds = [
                 folded(self._console, f"{export_id}: {row.remark}", self._width)
                 for export_id, row in zip(ids, shown, strict=True)
@@ -221,12 +223,12 @@ class TerminalView(View):
                     hidden += 1
             if hidden:
                 notes.append(f"{count(hidden, 'message')} not shown")
-        # Never as wide as the terminal: what Ctrl-C echoes there would be a line of its own.
+        # Narrower than the terminal, or the echo of Ctrl-C would wrap to another line.
         lines.append(Text(shorten(", ".join(notes), self._width - 3, "end"), "dim"))
         return Group(*lines)
 
     def _table_of(self, rows: Sequence[_Row]) -> tuple[list[Text], list[str] | None]:
-        """Return the lines of a table, and how the ids stand there if its messages do not."""
+        """Return the lines of a table, and the ids as shown there if its messages do not fit."""
         ids = [one_line(row.export_id) for row in rows]
         statuses = [field(row.info, "exportStatus") if row.info else "..." for row in rows]
         remarks = [row.remark for row in rows]
@@ -241,9 +243,9 @@ class TerminalView(View):
             lines = laid_out([Column("Export", ids, _LEAST_LIVE_ID), *narrow], self._width)
             if lines is not None:
                 width = self._width - sum(column.width + GAP for column in narrow)
-                return lines, [shorten(each, width) for each in ids]
-        ids = [shorten(each, self._width) for each in ids]
-        return [Text(each) for each in ids], ids
+                return lines, [shorten(id_, width) for id_ in ids]
+        ids = [shorten(id_, self._width) for id_ in ids]
+        return [Text(id_) for id_ in ids], ids
 
     def _elapsed_of(self, row: _Row) -> str:
         if row.info is None:
@@ -259,7 +261,7 @@ class TerminalView(View):
         return self._show(self.bars)
 
     def bars(self) -> RenderableType:
-        """Return the bars of the downloads, as they are now."""
+        """Return the bars of the downloads in their current state."""
         return self._bars.render()
 
     def progress(self, export_id: str, done: int, total: int | None) -> None:
@@ -278,11 +280,11 @@ class TerminalView(View):
         self._bars.remove(export_id, succeeded=False)
         super().not_downloaded(export_id, reason)
 
-    # Living
+    # Live displays
 
     @property
     def size(self) -> tuple[int, int]:
-        """How many columns and lines the terminal has."""
+        """The number of columns and lines of the terminal."""
         return self._console.width, self._console.height
 
     def living(self, render: Callable[[], RenderableType]) -> AbstractContextManager[object]:
@@ -299,7 +301,7 @@ class TerminalView(View):
 
     @contextmanager
     def _show(self, renderable: Callable[[], RenderableType]) -> Iterator[None]:
-        # Drawn by keep_fresh(), so that all of it happens in one thread.
+        # Drawn by keep_fresh(), so that all drawing happens in one thread.
         self._live = Live(
             get_renderable=renderable,
             console=self._console,

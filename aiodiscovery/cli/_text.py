@@ -1,4 +1,4 @@
-"""Text that is not ours, as the command shows it."""
+"""Text from elsewhere, as the command shows it."""
 
 import re
 
@@ -6,14 +6,14 @@ from aiodiscovery._client import printable
 
 __all__ = ["one_line"]
 
-#: How many characters of a text are shown.
+#: The most characters of a text that are shown.
 _MOST = 1_000
 _SPACE = re.compile(r"\s")
 
 
 def one_line(text: object, most: int = _MOST) -> str:
-    """Return text as the package shows what is not its own, with any space as a single blank.
+    """Return text from elsewhere in a safe form, with any white space as a single blank.
 
-    :param most: how many characters there are at most.
+    :param most: the most characters that are returned.
     """
     return " ".join(printable(_SPACE.sub(" ", str(text)), most).split())

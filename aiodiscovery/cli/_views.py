@@ -1,8 +1,8 @@
-"""What is printed: an action tells a view what happened, and the view has a form for that.
+"""The output: an action tells a view what happened, and the view prints it in its own form.
 
-``JsonView`` and ``PlainView`` are for scripts and logs, ``TerminalView`` of ``_terminal`` is for a
-person. Results go to stdout, messages to stderr. Nothing here shows a download URL, but a listing
-as JSON.
+``JsonView`` and ``PlainView`` are for scripts and logs. ``TerminalView`` of ``_terminal`` is for a
+person. Results go to stdout, messages to stderr. No download URL is shown, except in a listing as
+JSON.
 """
 
 import json
@@ -27,38 +27,38 @@ _SECONDS = "%Y-%m-%dT%H:%M:%SZ"
 
 
 class View:
-    """What an action tells. This one shows messages and ids only.
+    """What an action can report. This class shows only messages and ids.
 
-    :param now: gives the time, which exports' elapsed times are counted by.
+    :param now: returns the time from which elapsed times of exports are computed.
     """
 
     def __init__(self, now: Callable[[], datetime] = utc_now) -> None:
         self._now = now
-        # Of which exports it is known when they ended: no status says that.
+        # The exports whose end was seen. The service does not say when an export ended.
         self._seen_running: set[str] = set()
 
     def message(self, text: str, style: str = "") -> None:
-        """Say something that is no result."""
-        # Where nobody can hear it, the action goes on all the same.
+        """Show a message, which is not a result."""
+        # If it cannot be written, the action continues all the same.
         with suppress(OSError):
             write(sys.stderr, one_line(text))
 
     def ids(self, ids: Collection[str]) -> None:
-        """Show ids and nothing else, for another command."""
-        for each in ids:
-            write(sys.stdout, one_line(each))
+        """Show ids and nothing else, as input of another command."""
+        for id_ in ids:
+            write(sys.stdout, one_line(id_))
 
     def agents(self, agents: "Collection[AgentInfoTypeDef]") -> None:
-        """Show agents, all that there are."""
+        """Show all agents of a listing."""
 
     def listed(self, infos: "Collection[ExportInfoTypeDef]") -> None:
-        """Show exports of a listing, which follow the ones before."""
+        """Show the next exports of a listing."""
 
     def list_ended(self, resume_token: str | None) -> None:
-        """Show what a listing has left, and the token to go on with if that is anything."""
+        """Show the end of a listing, and the token to continue with if something is left."""
         if resume_token is not None:
-            # As it is: it is there to be copied.
-            write(sys.stderr, f"Go on with: --starting-token {resume_token}")
+            # In full and unchanged, so that it can be copied.
+            write(sys.stderr, f"Continue with: --starting-token {resume_token}")
 
     def started(self, export_id: str) -> None:
         """Show the id of an export that was started."""
@@ -69,14 +69,14 @@ class View:
         return nullcontext()
 
     def status(self, info: "ExportInfoTypeDef", previous: str | None) -> None:
-        """Show a status that an export has, and the one it had before."""
+        """Show the new status of an export, and the one before."""
 
     def downloading(self, export_ids: Collection[str]) -> AbstractContextManager[object]:
         """Show downloads within the block."""
         return nullcontext()
 
     def progress(self, export_id: str, done: int, total: int | None) -> None:
-        """Show how many bytes there are, of how many."""
+        """Show the number of bytes that have arrived, and the total."""
 
     def downloaded(self, export_id: str, done: "DownloadedExport") -> None:
         """Show what was downloaded."""
@@ -86,24 +86,24 @@ class View:
         self.message(f"Error: {export_id} was not downloaded: {reason}", "bold red")
 
     def living(self, render: "Callable[[], RenderableType]") -> AbstractContextManager[object]:
-        """Show something of an action's own within the block, drawn anew as time goes by."""
+        """Show a display of an action within the block, redrawn regularly."""
         return nullcontext()
 
     async def keep_fresh(self) -> None:
-        """Draw what changes as time goes by, until this is cancelled."""
+        """Redraw what changes with time, until this is cancelled."""
 
     def _elapsed(self, info: "ExportInfoTypeDef") -> float | None:
-        """Return for how many seconds an export has run; None if it ended before it was seen."""
+        """Return how many seconds an export has run; None if its end was not seen."""
         if info["exportStatus"] not in ("SUCCEEDED", "FAILED"):
             self._seen_running.add(info["exportId"])
         if info["exportId"] not in self._seen_running:
             return None
-        # The clock here may be behind that of the service.
+        # The local clock may be behind that of the service.
         return max(0.0, (self._now() - info["exportRequestTime"]).total_seconds())
 
 
 class JsonView(View):
-    """An object a line, in the service's names, and nothing else on stdout."""
+    """One object per line, with the service's names, and nothing else on stdout."""
 
     def agents(self, agents: "Collection[AgentInfoTypeDef]") -> None:
         for agent in agents:
@@ -148,7 +148,7 @@ class JsonView(View):
 
 
 class PlainView(View):
-    """Lines of text: results on stdout, how far a download is on stderr."""
+    """Lines of text: results on stdout, the progress of downloads on stderr."""
 
     def __init__(self, now: Callable[[], datetime] = utc_now) -> None:
         super().__init__(now)
@@ -191,7 +191,7 @@ def line_of(info: "ExportInfoTypeDef") -> str:
 
 
 def write(stream: TextIO, line: str) -> None:
-    """Write a line, at once."""
+    """Write a line at once."""
     stream.write(f"{line}\n")
     stream.flush()
 

@@ -1,6 +1,6 @@
-"""Exports and agents in words: what plain lines and tables have in common.
+"""Exports and agents in words, for plain lines and tables alike.
 
-What the service says is made fit for a terminal here, field by field.
+Texts of the service are made safe for a terminal here, field by field.
 """
 
 from collections import Counter
@@ -29,7 +29,7 @@ __all__ = [
     "utc_now",
 ]
 
-#: The longest that a name or a status of the service is shown, in characters.
+#: The most characters of a name or a status of the service that are shown.
 _MOST = 200
 _STATUSES = {"IN_PROGRESS": "in progress", "SUCCEEDED": "succeeded", "FAILED": "failed"}
 
@@ -40,25 +40,25 @@ def utc_now() -> datetime:
 
 
 def field(item: Mapping[str, Any], name: str) -> str:
-    """Return a field of what the service describes."""
+    """Return a field of an item of the service."""
     value = item.get(name)
     return "" if value is None else one_line(value, _MOST)
 
 
 def remark(info: "ExportInfoTypeDef") -> str:
-    """Return what there is to say of an export beside its status."""
+    """Return the remark about an export, besides its status."""
     if info["exportStatus"] == "FAILED":
         return one_line(info.get("statusMessage") or "")
     return truncated_remark(info.get("isTruncated", False))
 
 
 def truncated_remark(truncated: bool) -> str:
-    """Return what there is to say of an archive."""
+    """Return the remark about an archive."""
     return "TRUNCATED: the service left data out" if truncated else ""
 
 
 def requested(info: "ExportInfoTypeDef", form: str) -> str:
-    """Return when an export was requested, in UTC if UTC has a date for it."""
+    """Return when an export was requested, in UTC unless that is out of range."""
     time = info["exportRequestTime"]
     with suppress(OverflowError):
         time = time.astimezone(UTC)
@@ -66,7 +66,7 @@ def requested(info: "ExportInfoTypeDef", form: str) -> str:
 
 
 def clock(seconds: float | None) -> str:
-    """Return a time that has passed as hours, minutes and seconds."""
+    """Return a duration as hours, minutes and seconds."""
     if seconds is None:
         return "-"
     minutes, rest = divmod(int(seconds), 60)
@@ -75,9 +75,11 @@ def clock(seconds: float | None) -> str:
 
 
 def counts(statuses: Iterable[str]) -> str:
-    """Return how many exports have which status; an empty one is not known yet."""
+    """Return the number of exports for each status. An empty status is not known yet."""
     found = Counter(statuses)
-    parts = [f"{found.pop(each)} {words}" for each, words in _STATUSES.items() if each in found]
+    parts = [
+        f"{found.pop(status)} {words}" for status, words in _STATUSES.items() if status in found
+    ]
     unseen = found.pop("", 0)
     parts += [f"{number} {one_line(status, 40)}" for status, number in found.items()]
     if unseen:
@@ -86,19 +88,19 @@ def counts(statuses: Iterable[str]) -> str:
 
 
 def count(number: int, noun: str) -> str:
-    """Return how many there are of something."""
+    """Return a number with its noun."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def joined(*words: str) -> str:
-    """Return words as a line that can be cut into them again."""
+    """Return words as a line that can be split into them again."""
     return "  ".join(words).rstrip()
 
 
 def agent_words(agent: "AgentInfoTypeDef", form: str) -> tuple[str, str, str, str, str]:
-    """Return an agent's id, host name, health, and since when until when it has been seen.
+    """Return an agent's id, host name and health, and the times of its first and last contact.
 
-    :param form: how times are written.
+    :param form: the format of times.
     """
     return (
         field(agent, "agentId") or "-",
@@ -110,7 +112,7 @@ def agent_words(agent: "AgentInfoTypeDef", form: str) -> tuple[str, str, str, st
 
 
 def _moment(text: Any, form: str) -> str:
-    """Return a time, which of agents is a string."""
+    """Return a time, which is a string for agents."""
     if not text:
         return "-"
     try:

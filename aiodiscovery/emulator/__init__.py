@@ -5,8 +5,8 @@
     with Emulator(exports=250) as emulator:
         client = boto3.client("discovery", **emulator.client_kwargs)
 
-It speaks the service's protocol over loopback HTTP from a thread of its own, so every client can
-call it, whatever it runs on. ``python -m aiodiscovery.emulator`` runs it alone.
+It speaks the service's protocol over loopback HTTP from its own thread, so every client can call
+it, whatever it runs on. ``python -m aiodiscovery.emulator`` runs it alone.
 """
 
 from ._emulator import Emulator

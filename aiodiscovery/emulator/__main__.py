@@ -35,7 +35,7 @@ def _type(parse: Callable[[str], Any]) -> Callable[[str], Any]:
         try:
             return parse(text)
         except ValueError as error:
-            # argparse shows the text of this kind only.
+            # argparse only shows the text of this kind of error.
             raise argparse.ArgumentTypeError(str(error)) from None
 
     return convert

@@ -1,6 +1,6 @@
-"""What an agent sees: rows that are a function of the seed and the time, and of nothing else.
+"""What an agent sees: rows that depend only on the seed and the time.
 
-Each row has its second, and so it is in exactly one of two ranges that adjoin.
+Each row belongs to one second, so it is in exactly one of two adjoining ranges.
 """
 
 from bisect import bisect_left
@@ -17,7 +17,7 @@ from ._times import DAY
 
 __all__ = ["AGENT_TABLES", "COMMAND_COLUMNS", "SLOT", "AgentData"]
 
-#: Seconds from one row of performance to the next.
+#: Seconds between two rows of performance.
 SLOT = 900
 
 _CONNECTION = columns(
@@ -25,7 +25,7 @@ _CONNECTION = columns(
     "transportProtocol agentAssignedProcessId agentCreationDate",
     times="agentCreationDate",
 )
-#: What came to connections later. No public program shows how these two are called.
+#: Later additions to connections. No public program shows the names of these two columns.
 COMMAND_COLUMNS = columns("commandPath commandParameters")
 
 _COLUMNS = {
@@ -55,17 +55,17 @@ _COLUMNS = {
     ),
 }
 
-#: The types of files in the archive of an agent, in the order in which they are in it.
+#: The types of files in the archive of an agent, in their order.
 AGENT_TABLES = tuple(_COLUMNS)
 
-# Outside of the data center (RFC 5737).
+# Addresses outside the data center (RFC 5737).
 _ELSEWHERE = "198.51.100.{}"
 _EPHEMERAL = range(32768, 61000)
 
 
 @dataclass(frozen=True, slots=True)
 class _Peer:
-    """Whom a server calls: at which address and port, and with which part of its calls."""
+    """A peer that a server calls: its address and port, and its share of the calls."""
 
     ip_address: str
     port: int
@@ -78,7 +78,7 @@ class AgentData:
 
     :param account: the number of the account
     :param servers: how many servers the data center has
-    :param connections: how many connections a server opens in 15 minutes, about
+    :param connections: about how many connections a server opens in 15 minutes
     """
 
     account: str
@@ -195,7 +195,7 @@ class AgentData:
                 continue
             rng = generator(agent.seed, f"performance/{agent.agent_id}/{slot.start}")
             rates = [round(rng.expovariate(1 / 400), 2) for _ in range(6)]
-            # What an agent could not measure is empty.
+            # Values that an agent could not measure are empty.
             free_disk = None if rng.random() < 0.02 else round(machine.disk_size * rng.random(), 2)
             yield (
                 *(self.account, agent.agent_id, *rates),
@@ -205,7 +205,7 @@ class AgentData:
             )
 
 
-# Command lines are free text: with what CSV must quote, and with what only looks like it.
+# Command lines are free text: with characters that CSV must quote, and some that only look so.
 _JOBS = (
     ("backup", 'backup --to "s3://backups/daily, weekly" --quiet', "/usr/local/bin/backup"),
     ("python3", "python3 -c 'import json\nprint(json.dumps([1, 2]))'", "/usr/bin/python3"),
@@ -228,8 +228,8 @@ def _process_id(host: Host) -> str:
 
 
 def _peers(seed: int, host: Host, servers: int) -> Sequence[_Peer]:
-    """Return whom a server calls: some that were there before it, and somebody outside."""
-    # One that is not of the data center is behind all others.
+    """Return the peers of a server: some earlier servers, and one outside the data center."""
+    # The one outside the data center comes after all others.
     number = _numbers(seed, servers).get(host.ip_address, servers)
     rng = generator(seed, f"peers/{host.ip_address}")
     chosen = {rng.randrange(number) for _ in range(rng.randrange(1, 4))} if number else set()
@@ -252,7 +252,7 @@ def _numbers(seed: int, servers: int) -> dict[str, int]:
 
 @lru_cache(maxsize=16)
 def _callers(seed: int, servers: int) -> Mapping[str, Sequence[tuple[Host, _Peer]]]:
-    """Return who calls each address, and what is called there."""
+    """Return the callers of each address, with the peer that they call."""
     callers: dict[str, list[tuple[Host, _Peer]]] = {}
     for caller in hosts(seed, servers):
         for peer in _peers(seed, caller, servers):
@@ -267,7 +267,7 @@ def _slots(part: range) -> Iterator[range]:
 
 
 def _inventories(agent: Agent, part: range) -> Iterator[int]:
-    """Return when an agent tells what there is: as it is registered, and each day."""
+    """Return when an agent reports its inventory: at its registration, and once a day."""
     registered = agent.life.start
     if registered in part:
         yield registered

@@ -1,7 +1,7 @@
-"""What a download URL leads to: a zip of CSV files, the same bytes for the same contents.
+"""The archive behind a download URL: a zip of CSV files. Equal contents give equal bytes.
 
 An archive may be larger than the memory, and its length and tag are needed before its first byte.
-So it is made once, file by file and row by row, into a temporary file, which is gone with it.
+So it is written once, file by file and row by row, into a temporary file, which is deleted with it.
 """
 
 import hashlib
@@ -25,16 +25,16 @@ _KEPT = 16
 
 
 class ArchiveAbandoned(Exception):  # noqa: N818 - nothing is wrong
-    """The archive was not finished, because the server stops."""
+    """The archive was not finished, because the server is stopping."""
 
 
 class _Spool:
-    """A temporary file that may be read by many at once."""
+    """A temporary file that may have several readers at once."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
         self._lock = threading.Lock()
-        # Closing it removes it, once the last archive that uses it is gone.
+        # Closing it removes it, once no archive uses it any more.
         weakref.finalize(self, file.close)
 
     def read(self, position: int, size: int) -> bytes:
@@ -44,9 +44,9 @@ class _Spool:
 
 
 class Archive:
-    """An archive and the tag that names this very version of it.
+    """An archive, and the tag that identifies this exact version of it.
 
-    :param size: how many bytes it has
+    :param size: its size in bytes
     :param etag: its tag
     """
 
@@ -57,11 +57,11 @@ class Archive:
         self.etag = etag
 
     def corrupted(self) -> "Archive":
-        """Return it with a wrong byte in the middle, and the same tag."""
+        """Return a copy with a wrong byte in the middle, and the same tag."""
         return Archive(self._spool, self.size, self.etag, self.size // 2)
 
     def chunks(self, part: range) -> Iterator[bytes]:
-        """Return some of its bytes, a piece at a time."""
+        """Return some of its bytes, in pieces."""
         for position in range(part.start, part.stop, _CHUNK):
             chunk = self._spool.read(position, min(_CHUNK, part.stop - position))
             if self._wrong is not None and 0 <= self._wrong - position < len(chunk):
@@ -70,14 +70,14 @@ class Archive:
             yield chunk
 
     def read(self) -> bytes:
-        """Return all of it."""
+        """Return all its bytes."""
         return b"".join(self.chunks(range(self.size)))
 
 
 class Archives:
     """Makes archives and keeps the last ones.
 
-    :param size: how many bytes an archive has at least
+    :param size: the least size of an archive in bytes
     """
 
     def __init__(self, maker: ContentsMaker, size: int) -> None:
@@ -90,7 +90,8 @@ class Archives:
     def get(self, contents: Contents, is_abandoned: Callable[[], bool] = lambda: False) -> Archive:
         """Return the archive with some contents. A large one takes a while.
 
-        :param is_abandoned: asked now and then: whether the work may stop, because the server stops
+        :param is_abandoned: called now and then; returns whether to stop, because the server is
+            stopping
         :raises ArchiveAbandoned: if so
         """
         with self._lock:
@@ -148,9 +149,9 @@ def _write(
     is_abandoned: Callable[[], bool],
     compression: int = zipfile.ZIP_DEFLATED,
 ) -> int:
-    """Write a file; none if there is nothing to write.
+    """Write a file, unless there is nothing to write.
 
-    :return: how many bytes it has
+    :return: its size in bytes
     """
     size = 0
     iterator = iter(chunks)
@@ -159,7 +160,7 @@ def _write(
         return 0
     info = _member(name)
     info.compress_type = compression
-    # How large it becomes is not known yet.
+    # Its size is not known yet.
     with archive.open(info, "w", force_zip64=True) as file:
         chunk: bytes | None = first
         while chunk is not None:
@@ -171,7 +172,7 @@ def _write(
 
 
 def _member(name: str) -> zipfile.ZipInfo:
-    # A fixed time and system: otherwise the bytes would differ from call to call.
+    # A fixed time and system, or the bytes would differ from call to call.
     info = zipfile.ZipInfo(name, date_time=(2025, 6, 1, 0, 0, 0))
     info.create_system = 3
     info.external_attr = 0o644 << 16
@@ -179,7 +180,7 @@ def _member(name: str) -> zipfile.ZipInfo:
 
 
 def _padding(contents: Contents, size: int) -> Iterator[bytes]:
-    """Make a table of at least so many bytes."""
+    """Make a table of at least this size in bytes."""
     rng = generator(f"{contents.edition}/{contents.version}", "padding")
     yield b"Digest\r\n"
     left = size // 64 + 1

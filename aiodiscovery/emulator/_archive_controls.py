@@ -1,4 +1,4 @@
-"""Agents and archives, as a test asks for them and changes them."""
+"""Agents and archives, for tests to query and change."""
 
 import math
 import os
@@ -15,7 +15,7 @@ __all__ = ["ArchiveControls"]
 
 
 class ArchiveControls:
-    """What an emulator has for a test that wants to know what there is to export."""
+    """The methods of an emulator for tests that need to know what there is to export."""
 
     _lock: threading.RLock
     _service: Service
@@ -29,7 +29,7 @@ class ArchiveControls:
 
     @property
     def agent_ids(self) -> tuple[str, ...]:
-        """The ids of all agents, in listing order; those of connectors too."""
+        """The ids of all agents, in listing order, including those of connectors."""
         return self._service.fleet.agent_ids
 
     @property
@@ -41,7 +41,7 @@ class ArchiveControls:
     def agent_life(self, agent_id: str) -> tuple[float, float]:
         """Return when an agent was registered and when it was last heard of.
 
-        It has data from the first to just before the second.
+        It has data from the former to just before the latter.
 
         :return: both in seconds since the epoch, as ``registeredTime`` and ``lastHealthPingTime``
         :raises ValueError: if there is no such agent
@@ -63,7 +63,7 @@ class ArchiveControls:
         the life that the agent had then.
 
         :param registered_time: when it was registered, in seconds since the epoch, rounded down;
-            None: as before
+            None: unchanged
         :param last_ping_time: when it was last heard of, likewise
         :raises ValueError: if there is no such agent, or it ends before it begins
         """
@@ -77,10 +77,10 @@ class ArchiveControls:
         start_time: float | None = None,
         end_time: float | None = None,
     ) -> Iterator[dict[str, Any]]:
-        """Return the rows that an agent has, one at a time.
+        """Return the rows of an agent, one at a time.
 
         A range is half-open: it has the rows from its start to just before its end. So the exports
-        of adjoining ranges together have each of these rows once.
+        of adjoining ranges together have each of these rows exactly once.
 
         :param table: the type of file: ``osInfo``, ``networkInterface``, ``process``,
             ``sourceProcessConnection``, ``destinationProcessConnection`` or ``systemPerformance``
@@ -129,7 +129,7 @@ class ArchiveControls:
         return float(seconds.start), float(seconds.stop)
 
     def archive(self, export_id: str) -> bytes:
-        """Return the archive that the download URL of an export gives once it has SUCCEEDED.
+        """Return the archive behind the download URL of an export once it has SUCCEEDED.
 
         :raises ValueError: if there is no such export
         """

@@ -1,4 +1,4 @@
-"""What an export holds: which tables, of which range, and where it was cut off."""
+"""The contents of an export: which tables, of which range, and where they were cut off."""
 
 import json
 from collections.abc import Iterator
@@ -20,16 +20,16 @@ ExportKind = Literal["agent", "summary", "recommendations"]
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """What an export holds, written down in full: the same contents make the same archive.
+    """The contents of an export, described in full. Equal contents give equal archives.
 
     :param kind: what was exported
     :param edition: which averages a summary has
-    :param version: which one of the archives of an export
+    :param version: which of the archives of an export this is
     :param agent: the agent, as it was when the export was started
     :param requested: the range that was asked for, in seconds since the epoch
     :param seconds: the seconds of which it may have rows
     :param cut: whether it stops in the middle
-    :param gone: the ids of the servers that were deleted before
+    :param gone: the ids of the servers that had been deleted before
     """
 
     kind: ExportKind
@@ -47,8 +47,8 @@ class ContentsMaker:
     """Makes tables of contents.
 
     :param account: the number of the account
-    :param size_limit: how many bytes of CSV the export of an agent has at most, but for headers;
-        None: any number
+    :param size_limit: the most bytes of CSV that the export of an agent has, without headers; None:
+        any number
     """
 
     def __init__(
@@ -62,11 +62,11 @@ class ContentsMaker:
         self.agent_data = agent_data
         self._summary_data = summary_data
         self._size_limit = size_limit
-        # A describe call asks this of each export, again and again.
+        # Cached, because describe calls ask this about every export again and again.
         self.actual = lru_cache(maxsize=10_000)(self._actual)
 
     def names(self, contents: Contents) -> tuple[str, ...]:
-        """Return the names of the tables that contents have, with rows or without."""
+        """Return the names of the tables in the contents, with rows or without."""
         match contents.kind:
             case "agent":
                 return AGENT_TABLES
@@ -89,7 +89,7 @@ class ContentsMaker:
         return self._of_agent(contents, name, self.actual(contents))
 
     def whole_table(self, contents: Contents, name: str) -> Table:
-        """Return a table of an agent's, of the whole range; see :meth:`table`."""
+        """Return a table of an agent, for the whole range; see :meth:`table`."""
         if name not in AGENT_TABLES:
             raise ValueError(f"table must be one of {', '.join(AGENT_TABLES)}, not {name!r}")
         return self._of_agent(contents, name, contents.seconds)
@@ -120,7 +120,7 @@ class ContentsMaker:
         for slot in range(first // SLOT * SLOT, last, SLOT):
             part = range(max(slot, first), min(slot + SLOT, last))
             size += sum(self._size(contents, name, part) for name in AGENT_TABLES)
-            # It has at least one part. Otherwise the next export could not go on from its end.
+            # At least one part, or the next export could not continue from its end.
             if size > self._size_limit and part.start > first:
                 return range(seconds.start, part.start)
         return seconds
@@ -131,9 +131,9 @@ class ContentsMaker:
         return sum(len(text.encode()) for text in texts)
 
     def results(self, contents: Contents, sizes: list[int]) -> bytes:
-        """Write the JSON of an agent's task and its results.
+        """Write the JSON about an agent's task and its results.
 
-        :param sizes: how many bytes each file has
+        :param sizes: the size of each file in bytes
         """
         assert contents.agent is not None  # noqa: S101 - the callers see to that
         write = TIMESTAMP_FORMS["space"]
@@ -156,7 +156,7 @@ class ContentsMaker:
             "RequestedEndTime": None if end is None else write(end),
             "ResultFilesGenerated": len(sizes),
             "TotalSizeOfResultFiles": sum(sizes),
-            # Not the time of the request: the same range has the same archive on any day.
+            # Not the time of the request, so that the same range has the same archive on any day.
             "ExportStartedAt": write(contents.seconds.stop + contents.version),
             "ExportStatus": "SUCCEEDED",
             "StatusMessage": "The export succeeded.",

@@ -1,7 +1,7 @@
-"""Data as a data center would have it: the same for the same seed, and for every count alike.
+"""Realistic data of a data center: the same for the same seed, whatever the counts.
 
-Each kind of data has its own source of randomness, so asking for more of one changes no other,
-and the first items stay what they are when there are more of them.
+Each kind of data has its own source of randomness. So asking for more of one kind does not change
+any other, and the first items stay the same when there are more of them.
 """
 
 import random
@@ -34,7 +34,7 @@ __all__ = [
 
 Item = dict[str, Any]
 
-# 1 June 2025, UTC. Fixed, because the same seed gives the same data on any day.
+# 1 June 2025, UTC. Fixed, so that the same seed gives the same data on any day.
 BASE_TIME = 1_748_736_000.0
 
 _SITES = ("fra1", "iad2", "pdx1", "sin3")
@@ -91,7 +91,7 @@ def _host(rng: random.Random, index: int) -> Host:
     os_name, os_version = rng.choice(_SYSTEMS)
     return Host(
         server_id=f"d-server-{_hex(rng, 17)}",
-        # Agents on EC2 have the other kind of id.
+        # Agents on EC2 have a different kind of id.
         agent_id=f"{'i' if index % 7 == 5 else 'o'}-{_hex(rng, 17)}",
         name=f"{role}-{index:04d}.{site}.example.com",
         role=role,
@@ -103,7 +103,7 @@ def _host(rng: random.Random, index: int) -> Host:
 
 
 def account_number(seed: int) -> str:
-    """Make the number of the account, with the zeros in front that numbers lose."""
+    """Make the number of the account, with leading zeros."""
     return f"00{generator(seed, 'account').randrange(10**10):010d}"
 
 
@@ -137,7 +137,7 @@ def _import_task(rng: random.Random, index: int) -> Item:
 
 
 def continuous_exports(seed: int, count: int) -> list[Item]:
-    """Make what DescribeContinuousExports lists: the first one runs, the others came to an end."""
+    """Make what DescribeContinuousExports lists: the first one runs, the others have ended."""
     rng = generator(seed, "continuous")
     return [_continuous_export(rng, index) for index in range(count)]
 
@@ -158,7 +158,7 @@ def _continuous_export(rng: random.Random, index: int) -> Item:
 
 
 def tags(seed: int, count: int) -> list[Item]:
-    """Make what DescribeTags lists: up to three tags a server."""
+    """Make what DescribeTags lists: up to three tags per server."""
     rng = generator(seed, "tags")
     values = {
         "environment": ("production", "staging", "test"),
@@ -226,8 +226,8 @@ def _process(seed: int, host: Host, index: int) -> Item:
 def _connections(seed: int, servers: tuple[Host, ...], processes: list[Item]) -> Iterator[Item]:
     for index, host in enumerate(servers):
         rng = generator(seed, f"connection/{index}")
-        # To one that was there before it (the first one to itself), so the first connections stay
-        # the same when there are more.
+        # To an earlier server (the first one to itself), so that the first connections stay the
+        # same when there are more.
         other = rng.randrange(max(index, 1))
         yield {
             "connection.configurationId": f"d-connection-{_hex(rng, 17)}",
@@ -269,7 +269,7 @@ def _application(seed: int, index: int, servers: int) -> Item:
 
 
 def export_ids(seed: int) -> Iterator[str]:
-    """Make the ids of exports, one after the other, without an end."""
+    """Generate the ids of exports, endlessly."""
     rng = generator(seed, "export ids")
     while True:
         yield f"export-{uuid.UUID(int=rng.getrandbits(128), version=4)}"
@@ -277,7 +277,7 @@ def export_ids(seed: int) -> Iterator[str]:
 
 @dataclass(frozen=True, slots=True)
 class SeededExport:
-    """An export that was there, and over, before the emulator was started."""
+    """An export that had ended before the emulator was started."""
 
     requested: float
     failed: bool
@@ -288,14 +288,14 @@ class SeededExport:
 
 
 def exports(seed: int, count: int, lives: Mapping[str, range]) -> Iterator[SeededExport]:
-    """Make exports that came to an end, one every three minutes, most of them well.
+    """Generate exports that have ended, one every three minutes, most of them successfully.
 
     :param lives: the agents that may have been exported, and the seconds for which they have data
     """
     agent_ids = tuple(lives)
     rng = generator(seed, "exports")
     for index in range(count):
-        # Always the same number of draws, so an export does not depend on those before it.
+        # Always the same number of draws, so that an export does not depend on earlier ones.
         of_agent, failed, ranged, truncated = (rng.random() for _ in range(4))
         pick, hours = rng.random(), rng.randrange(1, 73)
         agent_id = None

@@ -1,4 +1,4 @@
-"""The emulator: a service, a server for it, and the thread that the server runs in."""
+"""The emulator: a service, its server, and the thread that the server runs in."""
 
 import asyncio
 import contextlib
@@ -39,7 +39,7 @@ from ._timing import Timing
 __all__ = ["ClientKwargs", "Emulator"]
 
 REGION = "us-west-2"
-# Signatures are not checked, so these open nothing.
+# Signatures are not checked, so these give access to nothing.
 ACCESS_KEY_ID = "emulator"
 SECRET_ACCESS_KEY = "emulator"  # noqa: S105 - not a secret, see above
 
@@ -47,7 +47,7 @@ _WILDCARDS = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S10
 
 
 class ClientKwargs(TypedDict):
-    """What a client needs to know to call an emulator."""
+    """The arguments with which a client can call an emulator."""
 
     region_name: str
     endpoint_url: str
@@ -58,37 +58,38 @@ class ClientKwargs(TypedDict):
 class Emulator(JobControls, ArchiveControls, FaultControls):
     """A local AWS Application Discovery Service.
 
-    It answers from ``__enter__`` to ``__exit__``, from a thread of its own, and can be entered
-    once. All its methods may be called from any thread, and before it is entered.
+    It answers from ``__enter__`` to ``__exit__``, in its own thread, and can be entered once. All
+    its methods may be called from any thread, even before it is entered.
 
     :param host: the address to bind to
     :param port: the port to bind to; 0 takes a free one
-    :param seed: what the data is made from: the same seed makes the same data
-    :param exports: how many exports there are from the beginning, all of them over
+    :param seed: the source of the data: the same seed gives the same data
+    :param exports: how many exports exist from the beginning; all of them have ended
     :param agents: how many agents there are
-    :param import_tasks: how many import tasks there are from the beginning, all of them over
+    :param import_tasks: how many import tasks exist from the beginning; all of them have ended
     :param continuous_exports: how many continuous exports there are
     :param tags: how many tags there are
     :param configurations: how many configuration items there are of each type
     :param export_duration: seconds that a started export, import or batch-delete task takes; None:
         until :meth:`finish_export`, :meth:`fail_export` or :meth:`set_task_status`
-    :param visibility_delay: seconds that a started one is missing from the describe calls
-    :param url_lifetime: seconds for which a download URL works, counted from the whole second in
-        which it was made and rounded up to whole ones; with 0 it has expired from the beginning
+    :param visibility_delay: seconds for which a started one is missing from the describe calls
+    :param url_lifetime: seconds for which a download URL works, rounded up to a whole number and
+        counted from the whole second in which it was made; with 0 it has expired from the beginning
     :param exports_per_day: how many exports StartExportTask starts in 24 hours;
         None: any number
     :param refuse_repeats: whether StartExportTask refuses the same range of the same agent again
         once it has SUCCEEDED, with a message that names the earlier export
-    :param agent_days: how many days of data an agent has at most. All data is from before 1 June
-        2025, unless :meth:`set_agent_life` says otherwise
+    :param agent_days: the most days of data that an agent has. All data is from before 1 June 2025,
+        unless :meth:`set_agent_life` changes that
     :param connections: how many connections each server opens in 15 minutes, on average; 35,000
         make ten million in 72 hours
-    :param export_size_limit: how many bytes of CSV an agent's export has at most. A larger one is
+    :param export_size_limit: the most bytes of CSV that an agent's export has. A larger one is
         truncated at a quarter of an hour, but has at least one; None: any number
-    :param archive_size: how many bytes an archive has at least. A file ``Padding.csv`` makes up
-        for what is missing
+    :param archive_size: the least size of an archive in bytes. If necessary, a file ``Padding.csv``
+        makes up the difference
     :param quirks: what varies in archives; None: nothing
-    :param clock: gives the time in seconds since the epoch; must not go back
+    :param clock: returns the time in seconds since the epoch; must not go back
+    :raises ValueError: for a negative number, or an invalid port
     :raises ValueError: for a negative number, or a port that there is not
     """
 
@@ -212,7 +213,7 @@ class Emulator(JobControls, ArchiveControls, FaultControls):
         """
         with self._lock:
             if self._entered:
-                raise RuntimeError("an Emulator can be entered once: make another one")
+                raise RuntimeError("an Emulator can be entered only once: create another one")
             self._entered = True
         listener = _listen(self._host, self._port)
         self._endpoint_url = _url(self._host, listener.getsockname()[1])
@@ -245,12 +246,12 @@ class Emulator(JobControls, ArchiveControls, FaultControls):
         self._finish()
 
     def _run(self, listener: socket.socket, started: "Future[Callable[[], object]]") -> None:
-        # In a thread of its own, so neither the loop nor its signal handlers get in anyone's way.
+        # In its own thread, so that the loop and its signal handlers do not disturb other code.
         try:
             with listener, asyncio.Runner() as runner:
                 runner.run(self._serve(listener, started))
         except OSError as error:
-            # Too many open files, say. Whoever waits for the start must hear of it.
+            # Too many open files, for example. The thread that waits for the start must get it.
             if started.done():
                 raise
             started.set_exception(error)
@@ -267,26 +268,26 @@ class Emulator(JobControls, ArchiveControls, FaultControls):
         started.set_result(lambda: loop.call_soon_threadsafe(stop.set))
         await stop.wait()
         server.stop()
-        # asyncio's server leaves a connection open that it accepts in the round in which it is
-        # closed (CPython issue 109564). So it is kept from accepting first; the runner knows of
-        # what it has accepted some rounds of the loop later.
+        # asyncio's server leaves a connection open if it accepts it in the same round in which it
+        # is closed (CPython issue 109564). So it is stopped from accepting first. The runner learns
+        # about accepted connections some rounds of the loop later.
         with contextlib.suppress(NotImplementedError):  # on Windows
             loop.remove_reader(listener)
         await _rounds(3)
         await runner.cleanup()
-        # A connection that was just closed lets go of its socket as late.
+        # A connection that was just closed releases its socket equally late.
         await _rounds(3)
 
     # Calling it.
 
     def call(self, operation: str, parameters: object) -> dict[str, Any]:
-        """Carry out an operation without HTTP, such as for a test on a virtual clock.
+        """Carry out an operation without HTTP, for example for a test on a virtual clock.
 
-        The emulator need not be entered. The call is not recorded in :attr:`requests`, and latency
-        does not fall on it.
+        The emulator need not be entered. The call is not recorded in :attr:`requests`, and is not
+        subject to latency.
 
         :param operation: its name, such as ``DescribeExportTasks``
-        :param parameters: its parameters as JSON has them, timestamps as seconds since the epoch
+        :param parameters: its parameters in JSON's types, timestamps as seconds since the epoch
         :return: its answer in the same form
         :raises ServiceError: if the service answers with an error, or a fault does
         :raises DroppedConnection: if a fault drops the connection
@@ -307,7 +308,7 @@ class Emulator(JobControls, ArchiveControls, FaultControls):
 
     @property
     def client_kwargs(self) -> ClientKwargs:
-        """What to make a ``discovery`` client with: endpoint, region and (dummy) credentials.
+        """The arguments for a ``discovery`` client: endpoint, region and (dummy) credentials.
 
         :raises RuntimeError: before it is entered
         """
@@ -322,15 +323,15 @@ class Emulator(JobControls, ArchiveControls, FaultControls):
     def requests(self) -> tuple[RecordedRequest, ...]:
         """The calls of the API so far, in the order in which they arrived.
 
-        The newest 10,000 are kept; fewer, if they would take more than 64 MiB of memory.
-        Downloads are not among them: those are in :attr:`downloads`.
+        The newest 10,000 are kept, or fewer if they would take more than 64 MiB of memory.
+        Downloads are not included; they are in :attr:`downloads`.
         """
         with self._lock:
             return self._log.snapshot()
 
     @property
     def downloads(self) -> tuple[RecordedDownload, ...]:
-        """The downloads so far, in the order in which they were asked for; as many as requests."""
+        """The downloads so far, in the order of their requests, with the same limits."""
         with self._lock:
             return self._downloads.snapshot()
 
@@ -347,7 +348,7 @@ async def _rounds(count: int) -> None:
 
 
 def _listen(host: str, port: int) -> socket.socket:
-    # In the caller's thread, so that the caller hears of an address that cannot be bound.
+    # In the caller's thread, so that the caller gets the error if the address cannot be bound.
     family, *_, address = socket.getaddrinfo(
         host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
     )[0]

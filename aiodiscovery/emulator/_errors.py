@@ -1,4 +1,4 @@
-"""What a call can end with other than an answer, and what is wrong with a setting."""
+"""The ends of a call other than an answer, and the errors for wrong settings."""
 
 import math
 
@@ -14,8 +14,8 @@ __all__ = [
 class ServiceError(Exception):
     """An error as the service answers it.
 
-    :param code: the service's name of the error, such as ``InvalidParameterException``
-    :param message: the text that goes with it
+    :param code: the service's code for the error, such as ``InvalidParameterException``
+    :param message: its message
     :param status: the HTTP status of the answer
     """
 
@@ -26,12 +26,12 @@ class ServiceError(Exception):
         self.status = status
 
 
-class DroppedConnection(Exception):  # noqa: N818 - it is what happened, and the answer to nothing
-    """The call was read and gets no answer, because a test wants it so."""
+class DroppedConnection(Exception):  # noqa: N818 - it says what happened
+    """The call was read and is not answered, because a test asked for that."""
 
 
 def invalid_value(message: str) -> ServiceError:
-    """Make the error for a parameter that is well formed and has a value that cannot be."""
+    """Make the error for a parameter that is well formed but has an invalid value."""
     return ServiceError("InvalidParameterValueException", message)
 
 
@@ -49,7 +49,7 @@ def check_not_negative(**numbers: float | None) -> None:
 def check_finite(**numbers: float | None) -> None:
     """Check numbers that a calculation needs.
 
-    :raises ValueError: for NaN or an infinite number, with the name of what it was given for
+    :raises ValueError: for NaN or an infinite number, with the name of the number
     """
     for name, number in numbers.items():
         if number is not None and not math.isfinite(number):

@@ -1,4 +1,4 @@
-"""Exports: how they are started, how they live, and how they are described."""
+"""Exports: how they are started, how their status changes, and how they are described."""
 
 import math
 from bisect import bisect_left
@@ -31,7 +31,7 @@ _MESSAGES = {
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What an export becomes.
+    """How an export ends.
 
     :param message: its status message; None: the usual one, or an empty one for a status that the
         service does not know
@@ -42,7 +42,7 @@ class Outcome:
 
     @classmethod
     def planned(cls, fail_with: str | None) -> "Outcome":
-        """Return how an export ends that fails with a message, or succeeds without one."""
+        """Return an outcome: FAILED with a message, or SUCCEEDED without one."""
         return cls() if fail_with is None else cls("FAILED", fail_with)
 
     @property
@@ -53,7 +53,7 @@ class Outcome:
 
 @dataclass(slots=True, kw_only=True)
 class Export:
-    """An export. Its status is a function of the time: it runs, and then it is what it became."""
+    """An export. Its status depends only on the time: first it runs, then it has its outcome."""
 
     export_id: str
     requested: float
@@ -82,7 +82,7 @@ class Export:
             seconds = _seconds(self.start, self.end, self.agent.life)
         return Contents(
             kind=self.kind,
-            # The same range of the same agent is the same each time.
+            # The same range of the same agent always has the same contents.
             edition=self.export_id if self.agent is None else "",
             version=self.archive_version,
             agent=self.agent,
@@ -106,7 +106,7 @@ class Export:
         return _MESSAGES["IN_PROGRESS"] if self.running(now) else self.outcome.text
 
     def end_as(self, outcome: Outcome, *, truncated: bool) -> None:
-        """Let it be over from now on, or run until it is told again."""
+        """End it now, or let it run until it is ended again."""
         if outcome.status == "IN_PROGRESS":
             self.ends, self.outcome = None, Outcome()
         else:
@@ -115,7 +115,7 @@ class Export:
 
 @dataclass(frozen=True, slots=True)
 class ExportPlan:
-    """How an export goes that StartExportTask starts."""
+    """The course of the next export that StartExportTask starts."""
 
     duration: float | None
     outcome: Outcome = Outcome()
@@ -127,12 +127,12 @@ class Exports:
     """All exports, and the operations on them.
 
     :param url: makes the download URL of an export, given its id and the time
-    :param is_truncated: says whether what an export holds is incomplete
-    :param deleted: gives the ids of the servers that were deleted
-    :param seed: what the ids are made from
+    :param is_truncated: says whether contents are incomplete
+    :param deleted: returns the ids of the servers that were deleted
+    :param seed: the source of the ids
     :param per_day: how many can be started in 24 hours; None: any number
     :param refuse_repeats: whether an agent's range that was exported is not exported again
-    :param quirks: those of the archives
+    :param quirks: the quirks of the archives
     """
 
     def __init__(
@@ -163,22 +163,22 @@ class Exports:
         self._index: dict[str, int] = {}
         self._of_agents: list[Export] = []
         self._plans: deque[ExportPlan] = deque()
-        # When exports were started with StartExportTask, oldest first: what a day's limit counts.
+        # When StartExportTask started exports, oldest first, for the limit per day.
         self._started: deque[float] = deque()
 
-    # What a test does.
+    # For tests.
 
     @property
     def ids(self) -> tuple[str, ...]:
-        """The ids of all exports in listing order, those not visible yet too."""
+        """The ids of all exports in listing order, including those not visible yet."""
         return tuple(self._index)
 
     def add_seeded(self, exports: Iterable[SeededExport]) -> None:
-        """Add exports that are over."""
+        """Add exports that have ended."""
         for item in exports:
             self.add(
                 requested=item.requested,
-                # Visible and over whatever the clock says: a virtual one may begin at 0.
+                # Visible and ended at any time: a virtual clock may begin at 0.
                 visible=-math.inf,
                 ends=-math.inf,
                 outcome=Outcome("FAILED" if item.failed else "SUCCEEDED"),
@@ -201,13 +201,13 @@ class Exports:
 
         :param agent_id: the agent whose data is exported, listed or not
         :param kind: what is exported without an agent
-        :param quirks: those of its archive; None: the usual ones
-        :param values: what else :class:`Export` takes
+        :param quirks: the quirks of its archive; None: the usual ones
+        :param values: further arguments of :class:`Export`
         :return: its id
         """
         export_id = next(self._new_ids)
-        # Exports become visible in their order: otherwise one could turn up behind a listing's
-        # back, and the listing would have lost it.
+        # Exports become visible in their order. Otherwise one could appear behind the position of
+        # a listing, and the listing would miss it.
         if self._exports:
             visible = max(visible, self._exports[-1].visible)
         export = Export(
@@ -226,7 +226,7 @@ class Exports:
         return export_id
 
     def plan(self, plan: ExportPlan) -> None:
-        """Say how the next export goes. Plans queue."""
+        """Set the course of the next export. Plans queue."""
         self._plans.append(plan)
 
     def find(self, export_id: str) -> Export | None:
@@ -244,7 +244,7 @@ class Exports:
             raise ValueError(f"there is no export {export_id!r}")
         return export
 
-    # What a client does.
+    # For clients.
 
     def describe_export_configurations(self, query: Mapping[str, Any]) -> Item:
         """Answer DescribeExportConfigurations."""
@@ -258,7 +258,7 @@ class Exports:
         now = self._timing.clock()
         agent_ids = _filters.agent_ids(query.get("filters", ()))
         export_ids = ids(query, "exportIds")
-        # By their position in the listing, without a look at any other export.
+        # Found by their position in the listing, without a look at any other export.
         indexes: Sequence[int] = range(len(self._exports))
         if export_ids:
             index = self._index
@@ -371,7 +371,7 @@ def _check_range(start: float | None, end: float | None) -> None:
 
 
 def _seconds(start: float | None, end: float | None, life: range) -> range:
-    """Return the seconds that an export covers, 72 hours of them if an end was left open."""
+    """Return the seconds that an export covers; 72 hours if the end was left open."""
     if start is None:
         end = life.stop if end is None else end
         start = end - _MAX_RANGE

@@ -1,4 +1,4 @@
-"""Faults on request, as a test asks for them."""
+"""Faults on request, for tests."""
 
 import threading
 from collections.abc import Callable, Iterable, Mapping
@@ -25,12 +25,12 @@ from ._service import OPERATIONS
 
 __all__ = ["FaultControls"]
 
-# The only operation that a fault falls on, or some of them; None: all.
+# The only operation that a fault affects, or several of them; None: all.
 Operations = str | Iterable[str] | None
 
 
 class FaultControls:
-    """What an emulator has for a test that wants something to go wrong."""
+    """The methods of an emulator for tests that want something to go wrong."""
 
     _lock: threading.RLock
     _faults: Faults
@@ -47,19 +47,19 @@ class FaultControls:
     ) -> None:
         """Answer calls with an error. Errors and dropped connections queue together.
 
-        Like every fault, it falls on signed calls of operations that the emulator has. A call
-        that it falls on is not carried out.
+        Like every fault, it affects signed calls of operations that the emulator has. An affected
+        call is not carried out.
 
         :param code: the code of the error
-        :param message: the text that goes with it
+        :param message: its message
         :param status: the HTTP status
-        :param calls: how many calls it falls on; None: all, until :meth:`clear_faults`
-        :param after: how many calls it lets through first. Calls that an earlier fault falls on do
+        :param calls: how many calls it affects; None: all, until :meth:`clear_faults`
+        :param after: how many calls it lets through first. Calls that an earlier fault affects do
             not count
-        :param operation: the only operation that it falls on, such as ``DescribeExportTasks``, or
-            some of them; None: all of them
-        :raises ValueError: for fewer than one call, a negative number, an unknown operation or a
-            bad status
+        :param operation: the only operation that it affects, such as ``DescribeExportTasks``, or
+            several of them; None: all of them
+        :raises ValueError: for fewer than one call, a negative number, an unknown operation or an
+            invalid status
         """
         if not 400 <= status <= 599:
             raise ValueError(f"status must be between 400 and 599, not {status}")
@@ -106,7 +106,7 @@ class FaultControls:
         after: int = 0,
         operation: Operations = None,
     ) -> None:
-        """Let something answer calls that is not the service.
+        """Let something other than the service answer calls.
 
         The service's own answers, including errors, are JSON objects with the content type
         ``application/x-amz-json-1.1`` and an ``x-amzn-RequestId``. This answer may be anything. It
@@ -116,7 +116,7 @@ class FaultControls:
 
             - ``portal``: status 200 and the HTML page of a network's login portal
             - ``empty``: status 200 and nothing
-            - ``object``: status 200 and ``{}``, as a gateway may say
+            - ``object``: status 200 and ``{}``, as a gateway may answer
             - ``error``: status 200 and the JSON of an error
             - ``null``: status 200 and the JSON value ``null``
             - ``array``: status 200 and ``[null]``
@@ -129,19 +129,19 @@ class FaultControls:
             - ``half``: the first half of its bytes
             - ``bom``: a byte order mark and the answer
             - ``null-item``: the answer, with a ``null`` as the first item of each list
-        :param body: another body. A function makes it from the body of the service's own answer,
-            so the call is carried out
-        :param status: another HTTP status, such as 307
-        :param headers: more headers, such as ``Location`` or another ``Content-Type``
-        :param request_id: whether it has an ``x-amzn-RequestId``, as the service's answers have
+        :param body: a different body. A function makes it from the body of the service's own
+            answer, so the call is carried out
+        :param status: a different HTTP status, such as 307
+        :param headers: more headers, such as ``Location`` or a different ``Content-Type``
+        :param request_id: whether it has an ``x-amzn-RequestId``, like the service's answers
         :param carried_out: whether the service carries out the call; None: only if the answer is
             made from the service's own
-        :param calls: how many calls it falls on; None: all, until :meth:`clear_faults`
-        :param after: how many calls it lets through first; with 1, it falls on page 2 of a listing.
-            Calls that an earlier fault falls on do not count
-        :param operation: the only operation that it falls on, or some of them; None: all of them
-        :raises ValueError: for an unknown kind or operation, a bad status, fewer than one call, a
-            negative number
+        :param calls: how many calls it affects; None: all, until :meth:`clear_faults`
+        :param after: how many calls it lets through first; with 1, it affects page 2 of a listing.
+            Calls that an earlier fault affects do not count
+        :param operation: the only operation that it affects, or several of them; None: all of them
+        :raises ValueError: for an unknown kind or operation, an invalid status, fewer than one
+            call, or a negative number
         """
         made = recipe(kind, body, status, headers, carried_out=carried_out, request_id=request_id)
         self._inject(Foreign(recipe=made, calls=calls, after=after), operation)
@@ -149,13 +149,13 @@ class FaultControls:
     def inject_latency(
         self, seconds: float, calls: int | None = 1, operation: Operations = None, *, after: int = 0
     ) -> None:
-        """Let calls wait before they are carried out; others are answered meanwhile.
+        """Let calls wait before they are carried out. Others are answered meanwhile.
 
-        May fall on a call together with another fault.
+        May affect a call together with another fault.
 
         :param seconds: how long, in real time, whatever the emulator's clock says
-        :param calls: how many calls it falls on; None: all, until :meth:`clear_faults`
-        :param operation: the only operation that it falls on; None: all of them
+        :param calls: how many calls it affects; None: all, until :meth:`clear_faults`
+        :param operation: the only operation that it affects; None: all of them
         :raises ValueError: for a negative number, fewer than one call or an unknown operation
         """
         if not seconds >= 0:
@@ -165,12 +165,12 @@ class FaultControls:
     def inject_empty_page(
         self, calls: int | None = 1, operation: Operations = None, *, after: int = 0
     ) -> None:
-        """Answer with a page without items, and a token that leads to what it should have held.
+        """Answer with a page without items, and a token that leads to the items left out.
 
-        That token is a new one each time, so a run of empty pages is no token cycle.
+        That token is a new one each time, so a run of empty pages is not a token cycle.
 
-        :param calls: how many pages it falls on; None: all, until :meth:`clear_faults`
-        :param operation: the only operation that it falls on; None: every paginated one
+        :param calls: how many pages it affects; None: all, until :meth:`clear_faults`
+        :param operation: the only operation that it affects; None: every paginated one
         :raises ValueError: for fewer than one call or an unknown operation
         """
         self._inject(EmptyPage(calls=calls, after=after), operation)
@@ -178,11 +178,11 @@ class FaultControls:
     def inject_extra_items(
         self, count: int, calls: int | None = 1, operation: Operations = None, *, after: int = 0
     ) -> None:
-        """Answer with more items than ``maxResults`` asked for, as far as there are any.
+        """Answer with more items than ``maxResults`` asked for, if there are any.
 
         :param count: how many more
-        :param calls: how many pages it falls on; None: all, until :meth:`clear_faults`
-        :param operation: the only operation that it falls on; None: every paginated one
+        :param calls: how many pages it affects; None: all, until :meth:`clear_faults`
+        :param operation: the only operation that it affects; None: every paginated one
         :raises ValueError: for fewer than one item or call, or an unknown operation
         """
         if count < 1:
@@ -199,14 +199,13 @@ class FaultControls:
     ) -> None:
         """Let the tokens lead round in a circle.
 
-        The circle begins with the first page it falls on, which need not be the first of the
-        listing. The token of its last page leads back to its first one. With ``length=2`` the
-        pages are A, B, A, B and so on, and so are the tokens. Each run over a listing is in a
-        circle of its own.
+        The circle begins with the first page that it affects, which need not be the first of the
+        listing. The token of its last page leads back to its first one. With ``length=2`` the pages
+        are A, B, A, B and so on, and so are the tokens. Each run over a listing has its own circle.
 
         :param length: how many pages are in it; fewer, if the listing ends before
-        :param calls: how many pages it falls on; None: all, until :meth:`clear_faults`
-        :param operation: the only operation that it falls on; None: every paginated one
+        :param calls: how many pages it affects; None: all, until :meth:`clear_faults`
+        :param operation: the only operation that it affects; None: every paginated one
         :raises ValueError: for fewer than one page or call, or an unknown operation
         """
         if length < 1:
@@ -216,16 +215,16 @@ class FaultControls:
     def inject_download_error(
         self, code: str, message: str, *, status: int = 503, calls: int | None = 1
     ) -> None:
-        """Answer downloads with an error of S3's.
+        """Answer downloads with an error of S3.
 
-        What keeps a download from its end queues together: errors, broken and stalled downloads.
-        Like every fault of downloads, it falls on those whose URL is good.
+        Faults that keep a download from completing queue together: errors, broken and stalled
+        downloads. Like every fault of downloads, they affect downloads with a valid URL.
 
         :param code: S3's code of the error, such as ``SlowDown``
-        :param message: the text that goes with it
+        :param message: its message
         :param status: the HTTP status
-        :param calls: how many downloads it falls on; None: all, until :meth:`clear_faults`
-        :raises ValueError: for fewer than one download or a bad status
+        :param calls: how many downloads it affects; None: all, until :meth:`clear_faults`
+        :raises ValueError: for fewer than one download or an invalid status
         """
         if not 300 <= status <= 599:
             raise ValueError(f"status must be between 300 and 599, not {status}")
@@ -244,10 +243,10 @@ class FaultControls:
         headers: Mapping[str, str] | None = None,
         calls: int | None = 1,
     ) -> None:
-        """Let something answer downloads that is not the storage.
+        """Let something other than the storage answer downloads.
 
         The parameters are those of :meth:`inject_foreign_answer`. Here ``half`` and the function
-        ``body`` take the whole archive, whatever range was asked for. This queues together with
+        ``body`` get the whole archive, whatever range was asked for. This queues together with
         download errors; see :meth:`inject_download_error`.
         """
         made = recipe(kind, body, status, headers)
@@ -256,7 +255,7 @@ class FaultControls:
     def inject_broken_download(self, after: int, calls: int | None = 1) -> None:
         """Close the connection of downloads midway; see :meth:`inject_download_error`.
 
-        :param after: how many bytes come before
+        :param after: how many bytes are sent before
         :raises ValueError: for a negative number or fewer than one download
         """
         self._inject(BrokenDownload(size=_count("after", after), calls=calls))
@@ -266,7 +265,7 @@ class FaultControls:
 
         See :meth:`inject_download_error`.
 
-        :param after: how many bytes come before
+        :param after: how many bytes are sent before
         :raises ValueError: for a negative number or fewer than one download
         """
         self._inject(BrokenDownload(size=_count("after", after), stalled=True, calls=calls))
@@ -274,31 +273,31 @@ class FaultControls:
     def inject_corrupt_download(self, calls: int | None = 1) -> None:
         """Let archives have a wrong byte in the middle, with the same ETag.
 
-        :param calls: how many downloads it falls on; None: all, until :meth:`clear_faults`
+        :param calls: how many downloads it affects; None: all, until :meth:`clear_faults`
         :raises ValueError: for fewer than one download
         """
         self._inject(CorruptDownload(calls=calls))
 
     def inject_wrong_length(self, difference: int, calls: int | None = 1) -> None:
-        """Announce another ``Content-Length`` than that of what is sent.
+        """Announce a ``Content-Length`` that differs from what is sent.
 
-        :param difference: how many bytes are announced beyond those there are, after which the
-            connection is closed; negative: how many fewer come
-        :param calls: how many downloads it falls on; None: all, until :meth:`clear_faults`
+        :param difference: how many more bytes are announced than there are, after which the
+            connection is closed; if negative, how many fewer are sent
+        :param calls: how many downloads it affects; None: all, until :meth:`clear_faults`
         :raises ValueError: for fewer than one download
         """
         self._inject(WrongLength(difference=difference, calls=calls))
 
     def inject_no_ranges(self, calls: int | None = None) -> None:
-        """Give whole archives to downloads that ask for a range.
+        """Send whole archives to downloads that ask for a range.
 
-        :param calls: how many downloads it falls on; None: all, until :meth:`clear_faults`
+        :param calls: how many downloads it affects; None: all, until :meth:`clear_faults`
         :raises ValueError: for fewer than one download
         """
         self._inject(NoRanges(calls=calls))
 
     def clear_faults(self) -> None:
-        """Let nothing go wrong any more."""
+        """Remove all faults."""
         with self._lock:
             self._faults.clear()
 

@@ -1,4 +1,4 @@
-"""Faults on request: what they are, and which call they fall on."""
+"""Faults on request: the kinds, and which calls they affect."""
 
 from dataclasses import dataclass
 from typing import TypeVar
@@ -30,9 +30,9 @@ __all__ = [
 class Fault:
     """Something that goes wrong with some calls.
 
-    :param calls: how many calls it still falls on; None for every one until it is cleared
-    :param after: how many calls it still lets through first
-    :param operations: the only operations whose calls it falls on; None for all
+    :param calls: how many more calls it affects; None for every one until it is cleared
+    :param after: how many more calls it lets through first
+    :param operations: the only operations whose calls it affects; None for all
     """
 
     calls: int | None = 1
@@ -41,7 +41,7 @@ class Fault:
 
 
 class Failure(Fault):
-    """What leaves a call without its answer. These queue together, whatever their kind."""
+    """A fault that replaces the answer of a call. All kinds queue together."""
 
 
 @dataclass(kw_only=True)
@@ -66,13 +66,13 @@ class Drop(Failure):
 
 @dataclass(kw_only=True)
 class Latency(Fault):
-    """A wait, in seconds, before the call is looked at."""
+    """A wait in seconds before a call is processed."""
 
     seconds: float
 
 
 class EmptyPage(Fault):
-    """A page without items, with a token for what it should have held."""
+    """A page without items, with a token for the items left out."""
 
 
 @dataclass(kw_only=True)
@@ -90,7 +90,7 @@ class TokenCycle(Fault):
 
 
 class DownloadFailure(Fault):
-    """What keeps a download from its end. These queue together, whatever their kind."""
+    """A fault that keeps a download from completing. All kinds queue together."""
 
 
 @dataclass(kw_only=True)
@@ -111,10 +111,10 @@ class ForeignDownload(DownloadFailure):
 
 @dataclass(kw_only=True)
 class BrokenDownload(DownloadFailure):
-    """An answer of which no more than so many bytes come."""
+    """An answer that stops after a number of bytes."""
 
     size: int
-    #: Whether the connection stays open nevertheless.
+    #: Whether the connection stays open then.
     stalled: bool = False
 
 
@@ -124,36 +124,36 @@ class CorruptDownload(Fault):
 
 @dataclass(kw_only=True)
 class WrongLength(Fault):
-    """A ``Content-Length`` that is not the length, by so many bytes."""
+    """A ``Content-Length`` that is wrong by a number of bytes."""
 
     difference: int
 
 
 class NoRanges(Fault):
-    """A server that gives whole archives only."""
+    """A server that only sends whole archives."""
 
 
 F = TypeVar("F", bound=Fault)
 
 
 class Faults:
-    """The faults still to come. Those of a kind fall on the calls in the order they were added."""
+    """The pending faults. Those of a kind affect calls in the order in which they were added."""
 
     def __init__(self) -> None:
         self._faults: list[Fault] = []
 
     def add(self, fault: Fault) -> None:
-        """Put a fault behind the others of its kind."""
+        """Queue a fault after the others of its kind."""
         self._faults.append(fault)
 
     def clear(self) -> None:
-        """Forget every fault, those without an end too."""
+        """Remove every fault, including those without an end."""
         self._faults.clear()
 
     def take(self, kind: type[F], operation: str) -> F | None:
-        """Return the fault of a kind that falls on this call, and count the call.
+        """Return the fault of a kind that affects this call, and count the call.
 
-        :return: None if the call is spared
+        :return: None if the call is not affected
         """
         for index, fault in enumerate(self._faults):
             if isinstance(fault, kind) and (

@@ -1,4 +1,4 @@
-"""The filters and orderings that the operations take, as the service documents them."""
+"""The filters and orderings of the operations, as the service documents them."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
@@ -23,11 +23,11 @@ _TEXT = (*_EXACT, "CONTAINS", "NOT_CONTAINS")
 _NUMBER = ("GE", "LE", "GT", "LT")
 _NOT_FILTERABLE = ()
 
-# The names under which the service and its documentation know the one filter of exports.
+# The names that the service and its documentation use for the only filter of exports.
 _EXPORT_FILTERS = frozenset({"agentIds", "agentId", "AgentId"})
 
-# The reference says no more than that DescribeAgents filters by key and value: these are the
-# texts that an agent has.
+# The reference only says that DescribeAgents filters by key and value. These are the texts that an
+# agent has.
 _AGENT_FIELDS = {
     "agentId": _TEXT,
     "hostName": _TEXT,
@@ -89,7 +89,7 @@ _CONFIGURATION_FIELDS: Mapping[str, Mapping[str, Sequence[str]]] = {
     },
 }
 
-# Fields that can be filtered by and yet not sorted by.
+# Fields that can be filtered by but not sorted by.
 _UNSORTABLE = ("configurationId", "agentId", "server.type", "server.performance")
 _NUMERIC = frozenset({"connection.destinationPort", "application.serverCount"})
 
@@ -106,7 +106,7 @@ def agent_ids(filters: Iterable[Filter]) -> set[str] | None:
     """Read the filters of exports.
 
     :return: the agents whose exports are asked for; None for all exports
-    :raises ServiceError: for a filter that there is not
+    :raises ServiceError: for an unknown filter
     """
     found: set[str] | None = None
     for item in filters:
@@ -117,18 +117,18 @@ def agent_ids(filters: Iterable[Filter]) -> set[str] | None:
 
 
 def agent_filter(filters: Iterable[Filter]) -> Predicate:
-    """Make the test which agents pass, from the filters of DescribeAgents."""
+    """Make the predicate for agents from the filters of DescribeAgents."""
     return _all_of([_condition(item, _AGENT_FIELDS) for item in filters])
 
 
 def configuration_filter(configuration_type: str, filters: Iterable[Filter]) -> Predicate:
-    """Make the test which configuration items pass, from the filters of ListConfigurations."""
+    """Make the predicate for configuration items from the filters of ListConfigurations."""
     fields = _CONFIGURATION_FIELDS[configuration_type]
     return _all_of([_condition(item, fields) for item in filters])
 
 
 def tag_filter(filters: Iterable[Filter]) -> Predicate:
-    """Make the test which tags pass, from the filters of DescribeTags."""
+    """Make the predicate for tags from the filters of DescribeTags."""
     tests: list[Predicate] = []
     for item in filters:
         _check(item, dict.fromkeys(_TAG_FIELDS, ()))
@@ -137,12 +137,12 @@ def tag_filter(filters: Iterable[Filter]) -> Predicate:
 
 
 def import_task_filter(filters: Iterable[Filter]) -> Predicate:
-    """Make the test which import tasks pass, from the filters of DescribeImportTasks."""
+    """Make the predicate for import tasks from the filters of DescribeImportTasks."""
     filters = list(filters)
     for item in filters:
         for member in ("name", "values"):
             if member not in item:
-                # Not required by the model, and yet there is nothing to filter by without them.
+                # The model does not require them, but there is nothing to filter by without them.
                 raise ServiceError(
                     "InvalidParameterException", f"Each of the filters must have a {member}."
                 )
@@ -158,14 +158,14 @@ def sort_configurations(
 ) -> list[Item]:
     """Put configuration items in the order that ``orderBy`` asks for.
 
-    :raises ServiceError: for a field that one cannot sort by
+    :raises ServiceError: for a field that cannot be sorted by
     """
     fields = _CONFIGURATION_FIELDS[configuration_type]
     for element in order:
         name = element["fieldName"]
         if name not in fields or any(part in name for part in _UNSORTABLE):
             raise invalid_value(f"Ordering by {name} is not supported for {configuration_type}.")
-    # Python's sort is stable: sorted by the last field first, the first one decides.
+    # Python's sort is stable: with the last field sorted first, the first one decides.
     for element in reversed(order):
         items = sorted(
             items,

@@ -1,4 +1,4 @@
-"""The agents: who they are, how long they lived, and when they saw nothing."""
+"""The agents: their identities, their lives, and when they saw nothing."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -11,7 +11,7 @@ from ._times import DAY, HOUR, iso
 __all__ = ["Agent", "Fleet"]
 
 _TYPES = ("CONNECTOR", "Agentless Connector")
-# Of five agents, the fourth is a connector, which sees servers from outside.
+# The fourth of every five agents is a connector, which sees servers from outside.
 _CONNECTOR, _OF = 3, 5
 
 
@@ -19,10 +19,10 @@ _CONNECTOR, _OF = 3, 5
 class Agent:
     """An agent.
 
-    :param seed: what its data is made from
+    :param seed: the source of its data
     :param life: the seconds since the epoch for which it has data, from its registration to its
         last health ping
-    :param has_gaps: whether it stood still at times
+    :param has_gaps: whether it was stopped at times
     """
 
     seed: int
@@ -42,9 +42,9 @@ class Agent:
         return "connector" in self.kind.lower()
 
     def awake(self, seconds: range) -> Iterator[range]:
-        """Return the parts of a range in which it saw something, in their order.
+        """Return the parts of a range in which it saw something, in order.
 
-        A connector sees servers from outside only: it has nothing to export.
+        A connector only sees servers from outside, so it has nothing to export.
         """
         if self.is_connector:
             return
@@ -64,7 +64,7 @@ def _not_empty(start: int, stop: int) -> Iterator[range]:
 
 @lru_cache(maxsize=1024)
 def _gap(seed: int, agent_id: str, day: int) -> range:
-    """Return the seconds of a day for which an agent stood still; none on every other day or so."""
+    """Return the seconds of a day when an agent was stopped; none on about every other day."""
     rng = generator(seed, f"gap/{agent_id}/{day}")
     if rng.random() < 0.5:
         return range(day * DAY, day * DAY)
@@ -75,9 +75,9 @@ def _gap(seed: int, agent_id: str, day: int) -> range:
 class Fleet:
     """All agents.
 
-    :param seed: what they are made from
+    :param seed: the source of their data
     :param count: how many there are
-    :param days: how many days they live at most
+    :param days: the most days that they live
     """
 
     def __init__(self, seed: int, count: int, days: float) -> None:
@@ -130,7 +130,7 @@ class Fleet:
 
     @property
     def lives(self) -> dict[str, range]:
-        """The lives of those that can be exported."""
+        """The lives of the agents that can be exported."""
         return {
             agent_id: agent.life
             for agent_id, agent in self._agents.items()
@@ -151,7 +151,7 @@ class Fleet:
         return self._agents[agent_id]
 
     def get_or_make(self, agent_id: str) -> Agent:
-        """Return an agent, also one that the service does not list."""
+        """Return an agent, even one that the service does not list."""
         agent = self._agents.get(agent_id)
         if agent is None:
             host = replace(hosts(f"{self._seed}/{agent_id}", 1)[0], agent_id=agent_id)
@@ -160,7 +160,7 @@ class Fleet:
         return agent
 
     def set_life(self, agent_id: str, start: float | None, stop: float | None) -> None:
-        """Give an agent another life; None leaves an end of it as it is.
+        """Change the life of an agent. None leaves an end of it unchanged.
 
         :raises ValueError: for an unknown agent, or a life that ends before it begins
         """

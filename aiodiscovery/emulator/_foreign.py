@@ -1,4 +1,4 @@
-"""Answers that are not the service's, but those of something between it and a program."""
+"""Answers from something between the service and a program, not from the service."""
 
 import json
 import uuid
@@ -33,8 +33,8 @@ _PORTAL = (
 )
 
 
-class ForeignAnswer(Exception):  # noqa: N818 - it is what happened, and the answer to nothing
-    """Something that is not the service answers a call, because a test wants it so.
+class ForeignAnswer(Exception):  # noqa: N818 - it says what happened
+    """Something other than the service answers a call, because a test asked for that.
 
     :param status: the HTTP status
     :param headers: the headers
@@ -114,9 +114,9 @@ def recipe(
     carried_out: bool | None = None,
     request_id: bool = False,
 ) -> Recipe:
-    """Make a recipe from one of those above and what is to be otherwise.
+    """Make a recipe from one of the fixed ones above and the changes to it.
 
-    :raises ValueError: for an unknown kind or a bad status
+    :raises ValueError: for an unknown kind or an invalid status
     """
     if kind not in _RECIPES:
         kinds = ", ".join(get_args(ForeignKind))
@@ -134,7 +134,7 @@ def recipe(
         make,
         chosen.status if status is None else status,
         _merged(chosen.headers, headers or {}, request_id=request_id),
-        # What is made of the service's answer needs one.
+        # A body made from the service's answer needs that answer.
         needs_answer or bool(carried_out),
     )
 
@@ -149,5 +149,5 @@ def _merged(
     return merged | dict(given)
 
 
-#: What stands behind the redirect.
+#: The page behind the redirect.
 PORTAL: Recipe = _RECIPES["portal"]

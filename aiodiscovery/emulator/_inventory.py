@@ -16,7 +16,7 @@ __all__ = ["Inventory"]
 class Inventory:
     """What has been discovered.
 
-    :param seed: what it is made from
+    :param seed: the source of the data
     :param continuous_exports: how many continuous exports there are
     :param tags: how many tags there are
     :param configurations: how many configuration items there are of each type
@@ -36,10 +36,10 @@ class Inventory:
         self._fleet = fleet
         self._seed = seed
         self._counts = (continuous_exports, tags, configurations)
-        #: Gives the ids of the servers that were deleted meanwhile.
+        #: Returns the ids of the servers that have been deleted.
         self.deleted: Callable[[], set[str]] = set
 
-    # Made when they are asked for, because most programs that are tested ask for exports only.
+    # Made on first use, because most programs under test only ask for exports.
 
     @cached_property
     def _continuous_exports(self) -> list[Item]:
@@ -55,7 +55,7 @@ class Inventory:
 
     @property
     def server_ids(self) -> tuple[str, ...]:
-        """The ids of all servers, those that were deleted meanwhile too."""
+        """The ids of all servers, including those that have been deleted."""
         return tuple(host.server_id for host in _data.hosts(self._seed, self._counts[2]))
 
     @property

@@ -1,4 +1,4 @@
-"""Exports and tasks, as a test adds and changes them."""
+"""Exports and tasks, for tests to add and change."""
 
 import threading
 from types import EllipsisType
@@ -12,14 +12,14 @@ __all__ = ["JobControls"]
 
 
 class JobControls:
-    """What an emulator has for a test that wants exports and tasks to go its way."""
+    """The methods of an emulator for tests that control exports and tasks."""
 
     _lock: threading.RLock
     _service: Service
 
     @property
     def export_ids(self) -> tuple[str, ...]:
-        """The ids of all exports, in listing order; those that are not visible yet too."""
+        """The ids of all exports, in listing order, including those not visible yet."""
         with self._lock:
             return self._service.exports.ids
 
@@ -41,17 +41,17 @@ class JobControls:
         """Add an export at the end of the listing, without StartExportTask and its limits.
 
         :param status: ``IN_PROGRESS``, or any status that the export has from the beginning
-        :param duration: seconds until one in progress is over; None: until it is told; left out:
-            the emulator's ``export_duration``
+        :param duration: seconds until one in progress ends; None: until it is ended; left out: the
+            emulator's ``export_duration``
         :param fail_with: the message with which one in progress fails in the end; None: it
             succeeds
         :param message: the message of one that is not in progress; None: the usual one
-        :param truncated: whether a succeeded one says that its data is incomplete
+        :param truncated: whether one that succeeded says that its data is incomplete
         :param agent_id: the agent whose data is exported, listed or not; None for all servers
         :param start_time: the start of the range asked for, in seconds since the epoch
         :param end_time: the end of the range asked for, in seconds since the epoch
-        :param visibility_delay: seconds that it is missing from the describe calls. It does not
-            become visible before those that were added before it
+        :param visibility_delay: seconds for which it is missing from the describe calls. It does
+            not become visible before exports that were added earlier
         :param recommendations: whether it recommends EC2 instances; not for an agent
         :param quirks: what varies in its archive; None: the emulator's ``quirks``
         :return: the export's id
@@ -86,7 +86,7 @@ class JobControls:
         fail_with: str | None = None,
         agent_id: str | None = None,
     ) -> tuple[str, ...]:
-        """Add many exports that are alike; the parameters are those of :meth:`add_export`.
+        """Add several identical exports; the parameters are those of :meth:`add_export`.
 
         :param count: how many to add
         :return: their ids, in listing order
@@ -108,9 +108,9 @@ class JobControls:
         truncated: bool = False,
         quirks: Quirks | None = None,
     ) -> None:
-        """Say how the next export goes that StartExportTask starts. Plans queue.
+        """Set the course of the next export that StartExportTask starts. Plans queue.
 
-        :param duration: seconds that it takes; None: until it is told; left out: the emulator's
+        :param duration: seconds that it takes; None: until it is ended; left out: the emulator's
             ``export_duration``
         :param fail_with: the message with which it fails; None: it succeeds
         :param truncated: whether it says that its data is incomplete. An agent's export then stops
@@ -143,7 +143,7 @@ class JobControls:
     def set_export_status(self, export_id: str, status: str, message: str | None = None) -> None:
         """Give an export a status from now on, known to the service or not.
 
-        With ``IN_PROGRESS`` it runs, until it is told something else.
+        With ``IN_PROGRESS`` it runs until it is ended.
 
         :param message: its status message; None: the usual one, or an empty one for a status
             that the service does not know
@@ -160,9 +160,9 @@ class JobControls:
     ) -> str:
         """Add an import task in progress at the end of the listing.
 
-        :param duration: seconds until it is over; None: until it is told; left out: the emulator's
+        :param duration: seconds until it ends; None: until it is ended; left out: the emulator's
             ``export_duration``
-        :param outcome: the status that it has then
+        :param outcome: the status that it then has
         :return: the task's id
         :raises ValueError: for a negative duration
         """
@@ -172,14 +172,14 @@ class JobControls:
     def add_batch_delete_task(
         self, *, duration: float | EllipsisType | None = ..., outcome: str = "COMPLETED"
     ) -> str:
-        """Add a batch-delete task of no configurations; see :meth:`add_import_task`."""
+        """Add a batch-delete task without configurations; see :meth:`add_import_task`."""
         with self._lock:
             return self._service.tasks.add_batch_delete(duration, outcome)
 
     def set_task_status(self, task_id: str, status: str) -> None:
         """Give an import or batch-delete task a status from now on, known to the service or not.
 
-        With one in which such tasks run, it runs until it is told something else.
+        With a status of a running task, it runs until it is ended.
 
         :raises ValueError: if there is no such task
         """

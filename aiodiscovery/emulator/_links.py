@@ -1,4 +1,4 @@
-"""Download URLs: presigned as S3 presigns them, with a signature that only the emulator makes."""
+"""Download URLs: presigned in S3's form, with a signature that only the emulator can make."""
 
 import hashlib
 import hmac
@@ -16,10 +16,10 @@ _DATE, _EXPIRES = "X-Amz-Date", "X-Amz-Expires"
 
 
 class LinkError(Exception):
-    """What is wrong with a download URL, as S3 answers it.
+    """The error of a download URL, as S3 answers it.
 
-    :param code: S3's name of the error
-    :param message: the text that goes with it
+    :param code: S3's code for the error
+    :param message: its message
     :param status: the HTTP status of the answer
     :param headers: the headers of the answer that belong to this error
     """
@@ -37,7 +37,7 @@ class LinkError(Exception):
 class Links:
     """Makes download URLs and checks them.
 
-    :param key: what they are signed with
+    :param key: the key that they are signed with
     :param lifetime: how many seconds they work
     """
 
@@ -47,7 +47,7 @@ class Links:
         self.base_url = "http://127.0.0.1"
 
     def url(self, export_id: str, now: float) -> str:
-        """Make the download URL of an export, good from the second in which it is made."""
+        """Make the download URL of an export, valid from the second in which it is made."""
         path = f"{_PREFIX}{export_id}{_SUFFIX}"
         query = _unsigned_query(int(now), self._lifetime)
         return f"{self.base_url}{path}?{query}&{_SIGNATURE}={self._sign(path, query)}"
@@ -68,7 +68,7 @@ class Links:
         signature = parameters.pop(_SIGNATURE, "")
         if not signature:
             raise LinkError("AccessDenied", "Access Denied", 403)
-        # The parameters that url() writes are in this order.
+        # In the same order as in url().
         expected = self._sign(path, urlencode(sorted(parameters.items()), errors="replace"))
         if not hmac.compare_digest(signature.encode("utf-8", "replace"), expected.encode()):
             raise LinkError(

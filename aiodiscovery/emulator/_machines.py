@@ -1,4 +1,4 @@
-"""The machines: what each server of the data center is made of."""
+"""The machines: the hardware of each server of the data center."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -10,7 +10,7 @@ __all__ = ["Machine", "machine_of"]
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What a server is made of: disk sizes in GB, memory in MB.
+    """The hardware of a server: disk sizes in GB, memory in MB.
 
     :param phase: how many seconds into a quarter of an hour its performance is measured
     """
@@ -28,7 +28,7 @@ class Machine:
 
 @lru_cache(maxsize=1024)
 def machine_of(seed: int, agent_id: str) -> Machine:
-    """Return the machine on which an agent runs, or of a server without one."""
+    """Return the machine that an agent runs on, or that of a server without an agent."""
     rng = generator(seed, f"machine/{agent_id}")
     cpus, per_cpu = rng.choice((1, 1, 2)), rng.choice((2, 4, 8))
     return Machine(

@@ -21,13 +21,13 @@ __all__ = [
 ]
 
 _INT32 = range(-(2**31), 2**31)
-# The last second of the year 9999: what a client can still read as a date.
+# The last second of the year 9999, which is the last that a client can read as a date.
 _LAST_SECOND = 253_402_300_799
 
 
 @cache
 def _service_model() -> ServiceModel:
-    # Only what botocore itself ships: ~/.aws/models could hold another model of the service.
+    # Only the model that botocore ships: ~/.aws/models could hold a different one.
     loader = Loader(
         extra_search_paths=[Loader.BUILTIN_DATA_PATH], include_default_search_paths=False
     )
@@ -45,13 +45,13 @@ def operation_names() -> frozenset[str]:
 
 @cache
 def input_shape(operation: str) -> StructureShape:
-    """Return the shape of what an operation takes."""
+    """Return the shape of an operation's input."""
     return cast("StructureShape", _service_model().operation_model(operation).input_shape)
 
 
 @cache
 def output_shape(operation: str) -> StructureShape:
-    """Return the shape of what an operation gives."""
+    """Return the shape of an operation's output."""
     return cast("StructureShape", _service_model().operation_model(operation).output_shape)
 
 
@@ -59,15 +59,15 @@ def read(shape: Shape, value: object) -> Any:
     """Read a JSON value as the service does.
 
     :return: the value without nulls and without members that the shape does not have
-    :raises ServiceError: SerializationException where a value has the wrong JSON type,
-        InvalidParameterException or InvalidParameterValueException where it breaks a constraint
+    :raises ServiceError: SerializationException if a value has the wrong JSON type,
+        InvalidParameterException or InvalidParameterValueException if it breaks a constraint
     """
     known = _deserialize(shape, value, "")
     violations = list(_violations(shape, known, ""))
     if violations:
         plural = "" if len(violations) == 1 else "s"
         raise ServiceError(
-            # A number out of its range is a wrong value; the others are ill-formed parameters.
+            # A number out of range is an invalid value. The others are ill-formed parameters.
             "InvalidParameterValueException"
             if all(code == "range" for code, _ in violations)
             else "InvalidParameterException",
@@ -78,9 +78,9 @@ def read(shape: Shape, value: object) -> Any:
 
 
 def read_parameters(operation: str, parameters: object) -> Any:
-    """Read what an operation is given; see :func:`read`.
+    """Read the parameters of an operation; see :func:`read`.
 
-    :raises ServiceError: with a code that the model lists for the operation, as far as there is one
+    :raises ServiceError: with a code that the model lists for the operation, if there is one
     """
     try:
         return read(input_shape(operation), parameters)
@@ -129,7 +129,7 @@ def _object(value: object, path: str) -> dict[str, object]:
 
 
 def _scalar(shape: Shape, value: object, path: str) -> object:
-    # bool is an int to Python and no number to JSON.
+    # bool is an int in Python, but not a number in JSON.
     number = isinstance(value, int | float) and not isinstance(value, bool)
     match shape.type_name:
         case "string":
@@ -153,7 +153,7 @@ def _scalar(shape: Shape, value: object, path: str) -> object:
 def _finite(value: float) -> bool:
     try:
         return math.isfinite(value)
-    except OverflowError:  # an integer beyond what a double can be
+    except OverflowError:  # an integer that does not fit in a double
         return False
 
 
@@ -197,7 +197,7 @@ def _text_violations(shape: Shape, value: str, path: str) -> Iterator[tuple[str,
     too_long_or_short = list(_size_violations(shape, len(value), path, "length", "length"))
     yield from too_long_or_short
     pattern = shape.metadata.get("pattern")
-    # The length comes first: no pattern runs over a text that is longer than it may be.
+    # The length is checked first, so that no pattern is applied to a text that is too long.
     if pattern is not None and not too_long_or_short and not re.fullmatch(pattern, value):
         yield "pattern", f"Value at '{path}' must match {pattern}"
 

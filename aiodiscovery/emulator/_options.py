@@ -1,4 +1,4 @@
-"""What the emulator can be told on a command line, for whatever parses that."""
+"""The emulator's command-line options, for any parser."""
 
 import inspect
 import os
@@ -15,19 +15,19 @@ from ._quirks import Quirks
 
 __all__ = ["OPTIONS", "Option", "run"]
 
-#: The exit status of what SIGPIPE ended.
+#: The exit status of a process that SIGPIPE has ended.
 _CLOSED_PIPE = 128 + 13
 
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """An option of the command line, named as the parameter of ``Emulator`` is."""
+    """An option of the command line, with the name of the parameter of ``Emulator``."""
 
-    #: With hyphens, and without those in front.
+    #: With hyphens, but without leading ones.
     name: str
-    #: Makes the value of the text that was given.
+    #: Makes the value from a text.
     #:
-    #: :raises ValueError: if it is none, with what is allowed.
+    #: :raises ValueError: if the text is not valid, with what is allowed.
     parse: Callable[[str], Any]
     default: Any
     help: str
@@ -70,7 +70,7 @@ def _seconds(text: str) -> float:
     return number
 
 
-# Said once, by what takes them.
+# The defaults of the classes, so that they are written only once.
 _DEFAULTS = {
     name: parameter.default for name, parameter in inspect.signature(Emulator).parameters.items()
 }
@@ -84,7 +84,7 @@ OPTIONS = (
     _option("host", str, "the address to bind to"),
     # The same one each time, so that a command that calls it need not be changed.
     Option("port", _port, 4510, "the port to bind to; 0 takes a free one"),
-    _option("seed", _whole_number, "what the data is made from"),
+    _option("seed", _whole_number, "the source of the data"),
     _option("exports", _count, "how many exports there are"),
     _option("agents", _count, "how many agents there are"),
     _option("import-tasks", _count, "how many import tasks there are"),
@@ -92,42 +92,42 @@ OPTIONS = (
     _option("tags", _count, "how many tags there are"),
     _option("configurations", _count, "how many there are of each type"),
     _option("export-duration", _seconds, "seconds that an export takes"),
-    _option("visibility-delay", _seconds, "seconds that a started export cannot be seen"),
+    _option("visibility-delay", _seconds, "seconds for which a started export is not listed"),
     _option("url-lifetime", _seconds, "seconds that a download URL works"),
     _option(
         "exports-per-day",
         _count,
-        "how many exports can be started in 24 hours; any number if it is left out",
+        "how many exports can be started in 24 hours; any number if left out",
     ),
     _option(
         "refuse-repeats",
         _truth,
         "whether the same range of the same agent is not exported twice (yes or no)",
     ),
-    _option("agent-days", _seconds, "how many days of data an agent has at most"),
+    _option("agent-days", _seconds, "the most days of data that an agent has"),
     _option("connections", _seconds, "how many a server opens in 15 minutes, on average"),
     _option(
         "export-size-limit",
         _count,
-        "bytes of CSV that an agent's export has at most; any number if it is left out",
+        "the most bytes of CSV that an agent's export has; any number if left out",
     ),
     _option(
         "quirks",
         Quirks.parse,
         "what varies in archives, such as crlf,folder=a/b,timestamps=iso",
     ),
-    _option("archive-size", _count, "bytes that an archive has at least"),
+    _option("archive-size", _count, "the least size of an archive in bytes"),
 )
 
 
 def run(options: Mapping[str, Any]) -> int:
     """Run an emulator until the process is interrupted or terminated.
 
-    A signal that the process was started to ignore, as a shell does for what runs in the
-    background, stays ignored.
+    A signal that the process was started to ignore, as a shell does for background jobs, stays
+    ignored.
 
-    :param options: what ``Emulator`` takes.
-    :return: the exit status; 141, as after SIGPIPE, if nobody reads what it prints.
+    :param options: the arguments of ``Emulator``.
+    :return: the exit status; 141, as after SIGPIPE, if its output is no longer read.
     """
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -154,12 +154,12 @@ def run(options: Mapping[str, Any]) -> int:
 
 
 def _say(text: str) -> bool:
-    """Print something, and say whether anybody reads it."""
+    """Print something. Return whether it is still read."""
     try:
         sys.stdout.write(f"{text}\n")
         sys.stdout.flush()
     except BrokenPipeError:
-        # What is left in the buffer goes nowhere, and without a word.
+        # The rest of the buffer is discarded silently.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return False
     return True

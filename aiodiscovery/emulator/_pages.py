@@ -17,12 +17,12 @@ _MAX_RESULTS = 100
 _MAX_IDS = 100
 _PAGING = frozenset({"maxResults", "nextToken"})
 
-#: What a page is made from: given a position, the items from there on with their positions.
+#: Given a position, returns the items from there on, with their positions.
 Rows = Callable[[int], Iterator[tuple[int, Item]]]
 
 
 class Pages:
-    """Makes pages, with the faults that fall on them.
+    """Makes pages, with the faults that affect them.
 
     :param key: what the tokens are signed with
     """
@@ -34,8 +34,8 @@ class Pages:
     def page(self, operation: str, key: str, query: Mapping[str, Any], rows: Rows) -> Item:
         """Make the page that a query asks for.
 
-        :param key: what the items stand under
-        :raises ServiceError: for a bad ``maxResults`` or ``nextToken``
+        :param key: the result key of the items
+        :raises ServiceError: for an invalid ``maxResults`` or ``nextToken``
         """
         limit = query.get("maxResults", _MAX_RESULTS)
         if not 1 <= limit <= _MAX_RESULTS:
@@ -51,7 +51,7 @@ class Pages:
         extra = self._faults.take(ExtraItems, operation)
         if extra is not None:
             limit += extra.count
-        # One more than the page holds tells whether there is a next one.
+        # One more item than fits on the page tells whether there is a next one.
         found = list(islice(rows(cursor.position), limit + 1))
         following = Cursor(found[limit][0]) if len(found) > limit else None
         cycle = self._faults.take(TokenCycle, operation)
@@ -65,10 +65,10 @@ class Pages:
 
 
 def rows(items: Sequence[Item]) -> Rows:
-    """Make what a page is made from of a list."""
+    """Make the source of pages from a list."""
 
     def rows(position: int) -> Iterator[tuple[int, Item]]:
-        # A copy: the answer belongs to the caller, who may change it.
+        # A copy, because callers may change the answer.
         return ((number, dict(items[number])) for number in range(position, len(items)))
 
     return rows
@@ -77,7 +77,7 @@ def rows(items: Sequence[Item]) -> Rows:
 def ids(query: Mapping[str, Any], name: str) -> list[str]:
     """Return the ids that a query asks for.
 
-    :raises ServiceError: for more than the service takes
+    :raises ServiceError: for more ids than the service allows
     """
     found: list[str] = query.get(name, [])
     if len(found) > _MAX_IDS:
@@ -94,6 +94,6 @@ def _next_in_cycle(cursor: Cursor, following: Cursor | None, length: int) -> Cur
 
 
 def _question(operation: str, query: Mapping[str, Any]) -> str:
-    """Write down what is asked, apart from how many and where from."""
+    """Write down the query, apart from the page size and the position."""
     asked = {name: value for name, value in query.items() if name not in _PAGING}
     return json.dumps([operation, asked], sort_keys=True)

@@ -14,18 +14,18 @@ HeaderCase = Literal["usual", "lower", "upper", "snake"]
 class Quirks:
     """What may vary in the service's archives. A reader must cope with all of it.
 
-    :param timestamps: the form of the times: ``us`` (``01/31/2025 01:05:00 pm``, that of the User
+    :param timestamps: the format of times: ``us`` (``01/31/2025 01:05:00 pm``, as in the User
         Guide), ``iso`` (``2025-01-31T13:05:00``), ``iso-z`` (``2025-01-31T13:05:00Z``), ``space``
         (``2025-01-31 13:05:00``) or ``space-z`` (``2025-01-31 13:05:00Z``). All are in UTC
     :param byte_order_mark: whether files begin with one
     :param crlf: whether lines end with CR and LF
-    :param folder: the folder in which the files are, such as ``exports/2025``; empty: none
-    :param empty_files: whether a type without rows has a file, with a header alone
+    :param folder: the folder that contains the files, such as ``exports/2025``; empty: none
+    :param empty_files: whether a type without rows has a file, with only a header
     :param command_columns: whether connections have two more columns: the path of the command and
         its parameters
     :param header: the case of the header: ``usual`` (``agentId``), ``lower`` (``agentid``),
         ``upper`` (``AGENTID``) or ``snake`` (``agent_id``)
-    :raises ValueError: for a form or case that there is not, or a bad folder
+    :raises ValueError: for an unknown format or case, or an invalid folder
     """
 
     timestamps: TimestampForm = "us"
@@ -51,7 +51,7 @@ class Quirks:
     def parse(cls, text: str) -> Self:
         """Read quirks from a text such as ``crlf,folder=a/b,timestamps=iso``.
 
-        :raises ValueError: for what there is not, with what is allowed
+        :raises ValueError: for an unknown name or value, with what is allowed
         """
         values: dict[str, object] = {}
         defaults = {field.name: field.default for field in fields(cls)}

@@ -1,4 +1,4 @@
-"""Ranges of an archive, as S3 understands them.
+"""Ranges of an archive, as S3 interprets them.
 
 See RFC 9110, section 14: https://www.rfc-editor.org/rfc/rfc9110#section-14
 """
@@ -13,15 +13,15 @@ _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII)
 
 
 def requested_range(header: str | None, if_range: str | None, etag: str, size: int) -> range | None:
-    """Return which bytes are asked for; None for all, as if no range had been.
+    """Return which bytes are asked for; None for all, as if there was no range.
 
     :param header: the Range header
     :param if_range: the If-Range header
-    :param etag: the tag of the archive, a strong one
-    :param size: how many bytes the archive has
+    :param etag: the archive's ETag, a strong one
+    :param size: the size of the archive in bytes
     :raises LinkError: if the archive has none of those bytes
     """
-    # What cannot be read, more than one range among it, counts for nothing.
+    # An invalid header is ignored, and so is one with more than one range.
     match = _RANGE.fullmatch(header or "")
     if match is None or (if_range is not None and if_range != etag):
         return None

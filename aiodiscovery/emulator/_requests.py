@@ -1,4 +1,4 @@
-"""What was asked of the emulator."""
+"""The requests that the emulator received."""
 
 import sys
 from dataclasses import dataclass, fields, replace
@@ -6,7 +6,7 @@ from typing import Any, Generic, TypeVar, cast
 
 __all__ = ["MAX_PARAMETERS", "RecordedDownload", "RecordedRequest", "RequestLog", "memory"]
 
-#: How many bytes of memory the parameters of a request may take to be kept.
+#: The most bytes of memory that kept parameters of a request may take.
 MAX_PARAMETERS = 1024 * 1024
 
 
@@ -18,9 +18,9 @@ class RecordedRequest:
     :param parameters: the parameters as they were sent; empty if the body was not a JSON object,
         or if they would take more than 1 MiB of memory
     :param user_agent: the User-Agent header; empty if there was none
-    :param status: the HTTP status of the answer; None if the connection was dropped, and as
-        long as the call has not been answered
-    :param error_code: the code of the error it was answered with; None for a success
+    :param status: the HTTP status of the answer; None if the connection was dropped, or while the
+        call has not been answered
+    :param error_code: the code of the error in the answer; None for a success
     """
 
     operation: str | None
@@ -37,8 +37,8 @@ class RecordedDownload:
     :param export_id: the export that the URL names; empty if it names none
     :param range: the Range header; None if there was none
     :param if_range: the If-Range header; None if there was none
-    :param status: the HTTP status of the answer; None as long as there is none
-    :param error_code: S3's code of the error it was answered with; None for a success
+    :param status: the HTTP status of the answer; None while there is none
+    :param error_code: S3's code of the error in the answer; None for a success
     """
 
     export_id: str
@@ -54,10 +54,10 @@ R = TypeVar("R", RecordedRequest, RecordedDownload)
 class RequestLog(Generic[R]):
     """The newest requests, in the order in which they arrived.
 
-    Both limits are there so that an emulator which runs for days does not grow.
+    Both limits keep an emulator that runs for days from growing.
 
     :param capacity: how many to keep
-    :param size: how many bytes of memory they may take together
+    :param size: the most bytes of memory that they may take together
     """
 
     def __init__(self, capacity: int = 10_000, size: int = 64 * 1024 * 1024) -> None:
@@ -71,7 +71,7 @@ class RequestLog(Generic[R]):
     def add(self, request: R) -> int:
         """Keep a request.
 
-        :return: the number under which :meth:`close` knows it
+        :return: its number for :meth:`close`
         """
         number = self._next
         self._next += 1
@@ -85,20 +85,20 @@ class RequestLog(Generic[R]):
         return number
 
     def close(self, number: int, status: int, error_code: str | None) -> None:
-        """Note how a request was answered; nothing if it has been cleared meanwhile."""
+        """Note the answer of a request, unless the request has been cleared meanwhile."""
         if number in self._requests:
             self._requests[number] = replace(
                 self._requests[number], status=status, error_code=error_code
             )
 
     def clear(self) -> None:
-        """Forget what was kept."""
+        """Remove all requests."""
         self._requests.clear()
         self._sizes.clear()
         self._used = 0
 
     def snapshot(self) -> tuple[R, ...]:
-        """Return what is kept, oldest first."""
+        """Return the kept requests, oldest first."""
         return tuple(self._requests.values())
 
 

@@ -43,7 +43,7 @@ _logger = logging.getLogger("aiodiscovery.emulator")
 
 
 def _is_worth_a_line(record: logging.LogRecord) -> bool:
-    """Let through what went wrong here; a client that speaks no HTTP has its 400 already."""
+    """Let errors of the server through. A client that does not speak HTTP has got its 400."""
     return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
 
 
@@ -56,7 +56,7 @@ class Server:
     :param service: the service that is called
     :param log: where the calls are recorded
     :param downloads: where the downloads are recorded
-    :param lock: what guards them, because tests use them from other threads
+    :param lock: guards all of them, because tests use them from other threads
     """
 
     def __init__(
@@ -73,16 +73,16 @@ class Server:
         self._stopping = asyncio.Event()
 
     def runner(self) -> web.AppRunner:
-        """Make what runs the server on a socket."""
+        """Make the runner of the server on a socket."""
         app = web.Application(client_max_size=_MAX_BODY)
         app.router.add_route("*", "/{path:.*}", self._handle)
         return web.AppRunner(
             app,
             access_log=None,
             logger=_logger,
-            # A compressed body is no JSON to the service either.
+            # The service does not accept a compressed body either.
             auto_decompress=False,
-            # There is nothing to wait for: what takes its time is told to stop.
+            # Closing need not wait, because long requests are told to stop.
             shutdown_timeout=0.05,
         )
 
@@ -94,7 +94,7 @@ class Server:
         if request.path.startswith("/archives/"):
             try:
                 return await self._download(request)
-            except ArchiveAbandoned:  # the server stops
+            except ArchiveAbandoned:  # the server is stopping
                 return web.Response(status=503)
         if request.path == "/login":
             return _foreign_response(PORTAL.answer(b""))
@@ -106,7 +106,7 @@ class Server:
         except DroppedConnection:
             if request.transport is not None:
                 request.transport.close()
-            # Goes nowhere: the connection is closed.
+            # Never sent, because the connection is closed.
             return web.Response()
 
     # Calls of the API.
@@ -186,13 +186,13 @@ class Server:
         if request.method not in ("GET", "HEAD"):
             raise LinkError("MethodNotAllowed", "Only GET and HEAD.", 405)
         if request.method == "HEAD":
-            # The method is a part of what is signed.
+            # The method is part of what is signed.
             raise LinkError("SignatureDoesNotMatch", "The URL is presigned for GET.", 403)
         with self._lock:
             return self._service.download(request.path, request.query)
 
     async def _archive(self, download: Download) -> Archive:
-        """Return the archive. If it is not there yet, it is made in another thread.
+        """Return the archive. If it does not exist yet, it is made in another thread.
 
         :raises ForeignAnswer: if something else answers
         """
@@ -229,7 +229,7 @@ class Server:
             if isinstance(failure, BrokenDownload) and failure.stalled:
                 await self._stall(request)
         if request.transport is not None and len(wanted) < response.content_length:
-            # Nothing more comes.
+            # No more bytes are sent.
             request.transport.close()
         return response
 
@@ -243,9 +243,9 @@ class Server:
 
 
 async def _read_parameters(request: web.Request) -> dict[str, Any] | ServiceError:
-    """Read the body: the JSON object that it is, or the error that it deserves.
+    """Read the body: a JSON object, or the error that it causes.
 
-    The error is for later: whether the request is signed comes first.
+    The error is raised later, because the signature of the request is checked first.
 
     :raises DroppedConnection: if the body breaks off
     """
@@ -256,7 +256,7 @@ async def _read_parameters(request: web.Request) -> dict[str, Any] | ServiceErro
             "RequestEntityTooLargeException", f"The body is over {_MAX_BODY} bytes.", 413
         )
     except (OSError, web.RequestPayloadError, HttpProcessingError):
-        # The client went away in the middle of it, so nobody waits for an answer.
+        # The client disconnected in the middle of it, so no answer is needed.
         raise DroppedConnection from None
     try:
         # From text, because json.loads would guess the encoding of bytes.
@@ -269,7 +269,7 @@ async def _read_parameters(request: web.Request) -> dict[str, Any] | ServiceErro
 
 
 def _kept(parameters: dict[str, Any] | ServiceError) -> dict[str, Any]:
-    """Return what is recorded of the parameters."""
+    """Return the part of the parameters that is recorded."""
     if isinstance(parameters, ServiceError) or memory(parameters) > MAX_PARAMETERS:
         return {}
     return parameters
@@ -285,7 +285,7 @@ def _operation(request: web.Request) -> str | None:
 
 
 def _check_authorization(request: web.Request) -> None:
-    """Check that a request is signed. By whom, and whether rightly, the emulator does not care."""
+    """Check that a request is signed. The emulator does not verify the signature."""
     header = request.headers.get("Authorization", "")
     if not header.startswith(_ALGORITHM):
         raise ServiceError("MissingAuthenticationTokenException", "Missing Authentication Token")

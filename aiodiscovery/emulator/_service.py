@@ -1,7 +1,7 @@
 """The service itself: its state and its operations, in plain Python.
 
-It knows no HTTP, starts no threads and takes the time from a clock that it is given, so it runs
-on a virtual one as well.
+It knows no HTTP, starts no threads, and takes the time from a given clock, so it also runs on a
+virtual one.
 """
 
 import json
@@ -51,7 +51,7 @@ OPERATIONS = frozenset(
     }
 )
 
-#: What S3 calls a download. Faults that fall on all operations fall on it if they are of its kinds.
+#: The operation name of a download. Faults of all operations affect it if their kind allows it.
 DOWNLOAD = "GetObject"
 
 
@@ -59,14 +59,14 @@ DOWNLOAD = "GetObject"
 class Download:
     """How a download is to be answered."""
 
-    #: What the archive holds.
+    #: The contents of the archive.
     contents: Contents
     #: Whether it has a wrong byte.
     is_corrupt: bool
     has_ranges: bool
-    #: How many bytes too long, or too short, the length is that is announced.
+    #: The difference between the announced length and the real one, in bytes.
     length_error: int
-    #: The first of the faults that keep a download from its end.
+    #: The first of the faults that keep a download from completing.
     failure: DownloadFailure | None
 
 
@@ -134,7 +134,7 @@ class Service:
 
         :param path: the path of the URL
         :param query: the parameters of the URL
-        :raises LinkError: if it leads nowhere, has expired or was changed, or was told to
+        :raises LinkError: if it leads nowhere, has expired or was changed, or if a fault says so
         """
         now = self.timing.clock()
         export = self.exports.find(self.links.export_id(path))

@@ -1,4 +1,4 @@
-"""What a summary of all servers holds, and what EC2 instances are recommended for them."""
+"""The contents of a summary of all servers, and of the recommended EC2 instances."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
@@ -12,8 +12,8 @@ from ._times import DAY
 
 __all__ = ["RECOMMENDATION_TABLES", "SUMMARY_TABLES", "SummaryData"]
 
-# Of Server, ImportTemplate and EC2InstanceRecommendations the columns are known, of Application
-# and ApplicationResourceAssociation the first ones. The others are like what they belong to.
+# The columns of Server, ImportTemplate and EC2InstanceRecommendations are known, and the first ones
+# of Application and ApplicationResourceAssociation. The others are modelled on related files.
 _COLUMNS = {
     "Server": columns(
         "Id accountNumber agentId cpuType hostName hypervisor osName osVersion smBiosId type "
@@ -81,9 +81,9 @@ _COLUMNS = {
     ),
 }
 
-#: The type of file in the archive of recommendations.
+#: The types of files in the archive of recommendations.
 RECOMMENDATION_TABLES = ("EC2InstanceRecommendations",)
-#: The types of files in the archive of a summary, in the order in which they are in it.
+#: The types of files in the archive of a summary, in their order.
 SUMMARY_TABLES = tuple(name for name in _COLUMNS if name not in RECOMMENDATION_TABLES)
 
 _GB = 1024
@@ -101,7 +101,7 @@ class SummaryData:
     """The rows of summaries and recommendations.
 
     :param account: the number of the account
-    :param seed: what the data is made from
+    :param seed: the source of the data
     :param servers: the servers, in listing order
     :param agent_ids: the agents that are listed; the other servers have none
     :param applications: what ListConfigurations lists
@@ -119,7 +119,7 @@ class SummaryData:
         """Return a table.
 
         :param name: one of :data:`SUMMARY_TABLES` or :data:`RECOMMENDATION_TABLES`
-        :param edition: which averages it has: they are others in each export
+        :param edition: which averages it has; they differ from export to export
         :param gone: the ids of the servers that were deleted
         """
         make: Callable[[Host, Random], Iterator[Row]] | None = {
@@ -225,7 +225,7 @@ class SummaryData:
     def _performance(self, host: Host, rng: Random) -> Iterator[Row]:
         machine = machine_of(self.seed, host.agent_id)
         usage = _Usage.drawn(rng, machine)
-        # Of agents in GB, of servers without one in MB.
+        # In GB for servers with an agent, in MB for those without one.
         unit = _GB if self._agent_id(host) is None else 1
         free = [round(machine.ram - used, 2) for used in usage.ram]
         yield (
@@ -260,7 +260,7 @@ class SummaryData:
 
 @dataclass(frozen=True, slots=True)
 class _Usage:
-    """How busy a server is: average and most of processor and memory, and twelve rates."""
+    """The load of a server: average and maximum of processor and memory, and twelve rates."""
 
     cpu: tuple[float, float]
     ram: tuple[float, float]
@@ -300,8 +300,12 @@ def _vmware_of(host: Host, machine: Machine) -> Mapping[str, str]:
 
 
 def _instance(host: Host, machine: Machine) -> tuple[Any, ...]:
-    """Return the instance that fits, with what was asked for; without one, a remark."""
-    fitting = [each for each in _INSTANCES if each[1] >= machine.logical and each[2] >= machine.ram]
+    """Return the instance that fits, with the requested values; if none fits, a remark."""
+    fitting = [
+        instance
+        for instance in _INSTANCES
+        if instance[1] >= machine.logical and instance[2] >= machine.ram
+    ]
     server = (host.os_name, host.os_version, machine.cpus, machine.cores, machine.logical)
     asked = (100.0, machine.logical, machine.ram, 100.0, machine.ram)
     if machine.cpu_type != "x86_64" or not fitting:

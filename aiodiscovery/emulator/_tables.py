@@ -1,4 +1,4 @@
-"""Tables, as they are written to CSV: their columns, their rows, and the text of both."""
+"""Tables as CSV: their columns, their rows, and the text of both."""
 
 import csv
 import io
@@ -22,7 +22,7 @@ _BATCH = 2000
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column: its name in a header, and what its values are, if not plain ones.
+    """A column: its name in a header, and the kind of its values, if not plain ones.
 
     A fixed time is always written as ``2024-01-30 22:07:49``.
     """
@@ -35,9 +35,9 @@ class Column:
 class Table:
     """A table: a type of file in an archive.
 
-    :param name: the type, which is how the name of the file ends
+    :param name: the type, with which the name of the file ends
     :param columns: its columns
-    :param rows: makes the rows, each time anew
+    :param rows: generates the rows, from the beginning each time
     """
 
     name: str
@@ -48,11 +48,11 @@ class Table:
 def columns(
     text: str, *, times: str = "", fixed_times: str = "", truths: str = ""
 ) -> tuple[Column, ...]:
-    """Make columns from their names, with blanks between.
+    """Make columns from their names, separated by blanks.
 
-    :param times: the names of those that hold times
-    :param fixed_times: the names of those that hold fixed times
-    :param truths: the names of those that hold truth values
+    :param times: the names of columns with times
+    :param fixed_times: the names of columns with fixed times
+    :param truths: the names of columns with truth values
     """
     kinds: dict[str, Literal["time", "fixed-time", "truth"]] = {}
     kinds |= dict.fromkeys(times.split(), "time")
@@ -62,7 +62,7 @@ def columns(
 
 
 def as_values(table: Table) -> Iterator[dict[str, Any]]:
-    """Return rows by the names of their columns, with datetimes."""
+    """Return rows as dicts by column name, with datetimes."""
     for row in table.rows():
         yield {
             column.name: moment(value) if "time" in column.kind and value is not None else value
@@ -71,7 +71,7 @@ def as_values(table: Table) -> Iterator[dict[str, Any]]:
 
 
 def csv_lines(columns: Sequence[Column], rows: Iterable[Row], quirks: Quirks) -> Iterator[str]:
-    """Write rows as CSV, a text of some of them at a time."""
+    """Write rows as CSV, several rows per text."""
     write: Mapping[str, Callable[[Any], str]] = {
         "time": formatter(quirks.timestamps),
         "fixed-time": formatter("space"),
@@ -88,7 +88,7 @@ def csv_lines(columns: Sequence[Column], rows: Iterable[Row], quirks: Quirks) ->
 
 
 def csv_chunks(table: Table, quirks: Quirks) -> Iterator[bytes]:
-    """Write a table as the bytes of its file, some of them at a time; none without rows."""
+    """Write a table as the bytes of its file, in pieces; nothing if it has no rows."""
     texts = csv_lines(table.columns, table.rows(), quirks)
     first = next(texts, None)
     if first is None and not quirks.empty_files:

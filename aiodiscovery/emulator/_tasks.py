@@ -1,4 +1,4 @@
-"""Import tasks and batch-delete tasks: they run for a time, and then they are what they became."""
+"""Import tasks and batch-delete tasks: they run for a time, and then have their outcome."""
 
 import math
 import uuid
@@ -18,7 +18,7 @@ __all__ = ["BatchDeletes", "Imports", "Task", "Tasks"]
 
 @dataclass(slots=True)
 class Task:
-    """A task. Its status is a function of the time."""
+    """A task. Its status depends only on the time."""
 
     item: Item
     started: float
@@ -36,18 +36,18 @@ class Task:
             self.ends = None
             self.item["status"] = status
         else:
-            # Never before its start, which its end would be if a virtual clock begins at 0.
+            # Never before its start. With a virtual clock that begins at 0, its end would be.
             self.ends, self.outcome = max(now, self.started), status
 
 
 class Imports:
     """The import tasks.
 
-    :param seed: what the data is made from
-    :param seeded: those that were there, and over, before the emulator was started
+    :param seed: the source of the data
+    :param seeded: the tasks that had ended before the emulator was started
     """
 
-    #: The statuses in which one runs.
+    #: The statuses of a running task.
     PHASES = ("IMPORT_IN_PROGRESS", "DELETE_IN_PROGRESS")
 
     def __init__(self, seed: int, seeded: Iterable[Item]) -> None:
@@ -68,7 +68,7 @@ class Imports:
         ends: float | None,
         outcome: str = "IMPORT_COMPLETE",
     ) -> Item:
-        """Start a task; what was started with the same token is not started again."""
+        """Start a task, unless one was already started with the same token."""
         for task in self._tasks.values():
             if token is not None and task.item["clientRequestToken"] == token:
                 return self._describe(task, now)
@@ -83,7 +83,7 @@ class Imports:
             "fileClassification": "IMPORT_TEMPLATE",
         }
         if self._tasks:
-            # They become visible in their order, so that no listing loses one.
+            # Tasks become visible in their order, so that no listing misses one.
             visible = max(visible, next(reversed(self._tasks.values())).visible)
         task = self._tasks[item["importTaskId"]] = Task(item, now, visible, ends, outcome)
         return self._describe(task, now)
@@ -115,11 +115,11 @@ class Imports:
 class BatchDeletes:
     """The batch-delete tasks.
 
-    :param seed: what the data is made from
-    :param known: the ids of the servers that there are in the beginning
+    :param seed: the source of the data
+    :param known: the ids of the servers that exist at the beginning
     """
 
-    #: The statuses in which one runs, in their order.
+    #: The statuses of a running task, in order.
     PHASES = ("INITIALIZING", "VALIDATING", "DELETING")
 
     def __init__(self, seed: int, known: Iterable[str]) -> None:
@@ -156,7 +156,7 @@ class BatchDeletes:
         return self._tasks.get(task_id)
 
     def describe(self, task_id: str, now: float) -> Item | None:
-        """Describe a task; None if there is none, or none that is visible."""
+        """Describe a task; None if it does not exist or is not visible."""
         task = self._tasks.get(task_id)
         if task is None or task.visible > now:
             return None
@@ -169,34 +169,36 @@ class BatchDeletes:
         item |= {"status": task.outcome, "endTime": round(task.ends or now, 3)}
         if task.outcome == "COMPLETED":
             requested = item["requestedConfigurations"]
-            item["deletedConfigurations"] = [each for each in requested if each in self._known]
+            item["deletedConfigurations"] = [
+                server_id for server_id in requested if server_id in self._known
+            ]
             item["failedConfigurations"] = [
                 {
-                    "configurationId": each,
+                    "configurationId": server_id,
                     "errorStatusCode": 404,
                     "errorMessage": "There is no such server.",
                 }
-                for each in requested
-                if each not in self._known
+                for server_id in requested
+                if server_id not in self._known
             ]
         return item
 
     def deleted(self, now: float) -> set[str]:
-        """Return the ids of the servers that are gone by now."""
+        """Return the ids of the servers that have been deleted by now."""
         return {
-            each
+            server_id
             for task in self._tasks.values()
             if not task.running(now) and task.outcome == "COMPLETED"
-            for each in task.item["requestedConfigurations"]
+            for server_id in task.item["requestedConfigurations"]
         }
 
 
 class Tasks:
     """All tasks, and the operations on them.
 
-    :param seed: what the data is made from
-    :param imports: how many import tasks there are from the beginning, all of them over
-    :param server_ids: the ids of the servers that there are in the beginning
+    :param seed: the source of the data
+    :param imports: how many import tasks exist from the beginning; all of them have ended
+    :param server_ids: the ids of the servers that exist at the beginning
     """
 
     def __init__(
@@ -207,7 +209,7 @@ class Tasks:
         self._imports = Imports(seed, _data.import_tasks(seed, imports))
         self._batch_deletes = BatchDeletes(seed, server_ids)
 
-    # What a test does.
+    # For tests.
 
     def add_import(self, duration: float | EllipsisType | None, outcome: str) -> str:
         """Add an import task, as :meth:`Emulator.add_import_task` does."""
@@ -240,10 +242,10 @@ class Tasks:
             raise ValueError(f"there is no task {task_id!r}")
 
     def deleted(self) -> set[str]:
-        """Return the ids of the servers that are gone by now."""
+        """Return the ids of the servers that have been deleted by now."""
         return self._batch_deletes.deleted(self._timing.clock())
 
-    # What a client does.
+    # For clients.
 
     def describe_import_tasks(self, query: Mapping[str, Any]) -> Item:
         """Answer DescribeImportTasks."""

@@ -1,4 +1,4 @@
-"""Times, as text and as values: the forms in which the service's files have them."""
+"""Times, as texts and as values, in the formats of the service's files."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -18,13 +18,13 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 def moment(seconds: float) -> datetime:
     """Return a time in seconds since the epoch as a datetime in UTC."""
-    # datetime.fromtimestamp() fails before the epoch on Windows. And the service's timestamps may
+    # datetime.fromtimestamp() fails before the epoch on Windows. The service's timestamps may also
     # be from before the year 1.
     return _EPOCH + timedelta(seconds=min(max(seconds, _FIRST), _LAST))
 
 
 def iso(seconds: float) -> str:
-    """Write a time as DescribeAgents does, such as ``2017-05-10T12:00:00Z``."""
+    """Write a time in the format of DescribeAgents, such as ``2017-05-10T12:00:00Z``."""
     return moment(seconds).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
@@ -46,7 +46,7 @@ def _space_z(seconds: float) -> str:
     return iso(seconds).replace("T", " ")
 
 
-#: The forms and what writes them.
+#: The formats and the functions that write them.
 TIMESTAMP_FORMS: dict[TimestampForm, Callable[[float], str]] = {
     "us": _us,
     "iso": _iso_naive,
@@ -58,5 +58,5 @@ TIMESTAMP_FORMS: dict[TimestampForm, Callable[[float], str]] = {
 
 @lru_cache(maxsize=16)
 def formatter(form: TimestampForm) -> Callable[[int], str]:
-    """Return a function that writes times in a form, and remembers the last ones."""
+    """Return a function that writes times in a format, and caches the last ones."""
     return lru_cache(maxsize=4096)(TIMESTAMP_FORMS[form])

@@ -1,4 +1,4 @@
-"""When what was started becomes visible, and when it ends."""
+"""When a started export or task becomes visible, and when it ends."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,9 +13,9 @@ __all__ = ["Timing"]
 class Timing:
     """How long things take.
 
-    :param clock: gives the time in seconds since the epoch
-    :param duration: seconds that an export or a task takes; None: until it is told to end
-    :param visibility_delay: seconds that a started one is missing from the describe calls
+    :param clock: returns the time in seconds since the epoch
+    :param duration: seconds that an export or a task takes; None: until it is ended
+    :param visibility_delay: seconds for which a started one is missing from the describe calls
     """
 
     clock: Callable[[], float]
@@ -23,7 +23,7 @@ class Timing:
     visibility_delay: float
 
     def chosen(self, duration: float | EllipsisType | None) -> float | None:
-        """Return a duration: the usual one if it was left out.
+        """Return a duration, or the usual one if it was left out.
 
         :raises ValueError: for a negative one
         """

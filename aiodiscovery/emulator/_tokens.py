@@ -1,4 +1,4 @@
-"""The service's page tokens: opaque to callers, without state behind them, bound to a query."""
+"""The service's page tokens: opaque to callers, stateless, and bound to a query."""
 
 import base64
 import binascii
@@ -11,8 +11,8 @@ from ._errors import invalid_value
 
 __all__ = ["Cursor", "Tokens"]
 
-# botocore's own resume tokens are base64 of UTF-8 JSON, and no UTF-8 begins with this byte: so
-# nothing can take a token of the service for one of those.
+# botocore's own resume tokens are base64 of UTF-8 JSON, and UTF-8 never begins with this byte. So a
+# token of the service cannot be taken for one of those.
 _MARK = 0xFF
 _LAYOUT = struct.Struct(">BIIII")
 _SIGNATURE_SIZE = 16
@@ -24,8 +24,8 @@ class Cursor:
 
     :param position: the first item that may be on the page, counted over the whole listing
     :param empty_pages: how many empty pages in a row led here, so that no two tokens are alike
-    :param cycle_start: where the token cycle began that the page is part of
-    :param cycle_pages: how many pages of that cycle came before; 0 outside of one
+    :param cycle_start: where the token cycle of the page began
+    :param cycle_pages: how many pages of that cycle came before; 0 outside a cycle
     """
 
     position: int = 0
@@ -37,7 +37,7 @@ class Cursor:
 class Tokens:
     """Writes and reads tokens.
 
-    :param key: what they are signed with; tokens of the same key are the same
+    :param key: the key that they are signed with; tokens of the same key are the same
     """
 
     def __init__(self, key: bytes) -> None:
@@ -46,7 +46,7 @@ class Tokens:
     def encode(self, cursor: Cursor, query: str) -> str:
         """Write the token that leads to a cursor.
 
-        :param query: what was asked, in a form that is the same for the same question
+        :param query: the query, in a form that is the same for equal queries
         """
         payload = _LAYOUT.pack(_MARK, *astuple(cursor))
         return base64.b64encode(payload + self._sign(payload, query)).decode("ascii")
@@ -54,14 +54,14 @@ class Tokens:
     def decode(self, token: str, query: str) -> Cursor:
         """Read a token.
 
-        :raises ServiceError: if it is no token, was changed, or belongs to another query
+        :raises ServiceError: if it is not a token, was changed, or belongs to another query
         """
         try:
             data = base64.b64decode(token, validate=True)
         except (binascii.Error, ValueError):
             data = b""
         payload = data[: _LAYOUT.size]
-        # A text that is not the canonical one of its bytes was changed as well.
+        # A text that is not the canonical form of its bytes was changed too.
         if not (
             len(payload) == _LAYOUT.size
             and hmac.compare_digest(data[_LAYOUT.size :], self._sign(payload, query))

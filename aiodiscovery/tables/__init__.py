@@ -12,14 +12,14 @@
 Everything here blocks and takes CPU time. Asynchronous code calls it in a thread, as with
 ``anyio.to_thread.run_sync``.
 
-``_schemas`` and ``_names`` say which tables and columns there are, ``_members`` which file is
-which, ``_parsing`` and ``_results`` what texts mean: none of them does I/O. ``_zip`` and ``_rows``
-read what is in an archive, ``_values`` and ``_reading`` make tables of it, ``_archive`` hands them
-out, ``_find`` finds archives and ``_parquet`` writes them.
+``_schemas`` and ``_names`` contain the tables and columns that there are, ``_members`` tells the
+files apart, ``_parsing`` and ``_results`` interpret texts. None of them does I/O. ``_zip`` and
+``_rows`` read the contents of an archive, ``_values`` and ``_reading`` turn them into tables,
+``_archive`` is the interface to them, ``_find`` finds archives, and ``_parquet`` writes them.
 """
 
 try:
-    import pyarrow  # noqa: F401  # only to say what is missing
+    import pyarrow  # noqa: F401  # only to report that it is missing
 except ModuleNotFoundError as _error:
     if _error.name != "pyarrow":
         raise

@@ -38,7 +38,7 @@ class ArchivedTable:
     name: str
     #: Its columns and their types.
     schema: pa.Schema
-    #: The file it is read from; None where the archive has none, because there are no rows.
+    #: The file it is read from. None if the archive has none, because there are no rows.
     member: str | None
 
     @property
@@ -51,10 +51,10 @@ def open_archive(path: str | os.PathLike[str]) -> "Archive":
     """Open the archive of an export: of an agent, a summary, or EC2 recommendations.
 
     It reads the archive's directory and the first line of each file. Like everything here it blocks
-    and takes CPU time; from asynchronous code, call it in a thread.
+    and takes CPU time. From asynchronous code, call it in a thread.
 
     :param path: the zip archive, as ``download_export`` leaves it.
-    :return: the archive, which is to be closed or used as a context manager.
+    :return: the archive. Close it, or use it as a context manager.
     :raises ArchiveError: if it is not the archive of an export, or damaged.
     :raises OSError: if it cannot be read.
     """
@@ -62,21 +62,21 @@ def open_archive(path: str | os.PathLike[str]) -> "Archive":
 
 
 class Archive:
-    """An archive that is open. Nothing of it is unpacked to disk.
+    """An open archive. Nothing is unpacked to disk.
 
     Opened by :func:`open_archive`.
     """
 
-    #: Where it is.
+    #: Its path.
     path: Path
-    #: What the export is of.
+    #: The kind of the export.
     kind: Kind
-    #: What is known of the export: its ranges, its agent, whether it is truncated.
+    #: What is known about the export: its ranges, its agent, whether it is truncated.
     export: ArchivedExport
-    #: The tables in it, by name. One of an agent has all six tables of agents, since a table
-    #: without rows may have no file.
+    #: The tables in it, by name. An archive of an agent has all six tables of agents, because a
+    #: table without rows may have no file.
     tables: Mapping[str, ArchivedTable]
-    #: The files in it that are no table and were not read.
+    #: The files in it that are not tables and were not read.
     unread: tuple[str, ...]
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -151,15 +151,15 @@ class Archive:
         return f"<Archive of {self.kind}: {self.path}>"
 
     def close(self) -> None:
-        """Close the file. Readers of it can read no more."""
+        """Close the file. Readers of its tables cannot read any more."""
         self._zip.close()
 
     def batches(self, name: str) -> pa.RecordBatchReader:
         """Read a table batch by batch, in bounded memory.
 
-        A reader's schema has to be known before its rows are. So after the columns of the table
-        there is ``<column>_text`` for each one that is not text, for what does not fit its type.
-        :meth:`read` and ``write_parquet`` have only those of them that hold something.
+        A reader's schema has to be known before its rows. So the columns of the table are followed
+        by ``<column>_text`` for each column that is not text, for values that do not fit its type.
+        :meth:`read` and ``write_parquet`` only have those that hold something.
 
         :param name: one of :attr:`tables`.
         :return: a reader, which reads as it is iterated. Empty cells are null, quoted or not.
@@ -175,9 +175,9 @@ class Archive:
     def read(self, name: str) -> pa.Table:
         """Read a table into memory.
 
-        What does not fit the type of its column is null there. Its text is in ``<column>_text``, a
-        column after all others that is there only if it holds something, and a warning is logged
-        that counts such values.
+        A value that does not fit the type of its column is null there. Its text is in
+        ``<column>_text``, after all other columns. Such a column is there only if it holds
+        something. A warning with the number of such values is logged.
 
         :param name: one of :attr:`tables`.
         :return: the table. Empty cells are null, quoted or not; times are in UTC.
@@ -193,10 +193,10 @@ class Archive:
         )
 
     def sha256(self) -> str:
-        """Return the hash of the whole archive, which is in the metadata of Parquet files too.
+        """Return the hash of the whole archive, which is also in the metadata of Parquet files.
 
         :raises ValueError: if the archive is closed.
-        :raises ArchiveError: if there is another file in its place now.
+        :raises ArchiveError: if another file has taken its place.
         """
         if self._zip.closed:
             raise ValueError("the archive is closed")
@@ -206,7 +206,7 @@ class Archive:
     # For this package.
 
     def _reading(self, name: str) -> Reading:
-        """Return what reads a table once."""
+        """Return a reading of a table, for one iteration."""
         if self._zip.closed:
             raise ValueError("the archive is closed")
         if name not in self._readings:
@@ -215,7 +215,7 @@ class Archive:
         return self._readings[name]()
 
     def _rows(self, reading: Reading) -> Iterator[Batch]:
-        """Read a table, and say of which archive an error is."""
+        """Read a table, and name the archive in errors."""
         with naming(self.path):
             try:
                 for batch in reading:
@@ -223,14 +223,14 @@ class Archive:
                         break
                     yield batch
             except Flaw:
-                # What was closed under it looks damaged.
+                # A file that was closed meanwhile looks damaged.
                 if not self._zip.closed:
                     raise
         if self._zip.closed:
-            raise ValueError("the archive was closed while it was read")
+            raise ValueError("the archive was closed while it was being read")
 
     def _sizes(self, name: str) -> tuple[int, int]:
-        """Return how long the file of a table is, and how much of the archive it takes."""
+        """Return the size of a table's file, and how much of the archive it takes, in bytes."""
         member = self.tables[name].member
         return (0, 0) if member is None else self._zip.sizes(member)
 

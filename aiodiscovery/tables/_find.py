@@ -1,4 +1,4 @@
-"""Which archives are meant."""
+"""Finding the archives that a caller means."""
 
 import os
 from collections.abc import Iterable, Iterator
@@ -6,17 +6,17 @@ from pathlib import Path
 
 __all__ = ["Source", "find_archives"]
 
-#: The path of an archive, or of a folder of them.
+#: The path of an archive, or of a folder with archives.
 Source = str | os.PathLike[str]
 
 
 def find_archives(sources: Source | Iterable[Source]) -> list[Path]:
-    """Return the paths of all archives that are meant, each once.
+    """Return the paths of all archives that the caller means, each once.
 
-    :param sources: archives, and folders in which every file ``*.zip`` is one, at any depth; one
-        of them or any number.
-    :return: the archives, in the order of the sources, those of a folder by their names. Whether
-        they exist and what is in them is not looked at.
+    :param sources: archives, and folders in which every file ``*.zip`` is one, at any depth; a
+        single one or several.
+    :return: the archives, in the order of the sources, those of a folder by name. It is not checked
+        whether they exist, or what is in them.
     :raises OSError: if a folder cannot be read.
     """
     found: dict[str, Path] = {}

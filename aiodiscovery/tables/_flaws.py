@@ -1,4 +1,4 @@
-"""What is wrong with an archive, before it is said which archive."""
+"""Flaws of an archive, before the name of the archive is added."""
 
 import logging
 import os
@@ -11,12 +11,12 @@ __all__ = ["Flaw", "logger", "naming"]
 
 logger = logging.getLogger("aiodiscovery")
 
-#: How much of a name a message shows.
+#: How many characters of a name a message shows.
 _LONG = 500
 
 
 class Flaw(Exception):  # noqa: N818  # an ArchiveError in the making
-    """What is wrong, in which file and line of the archive."""
+    """A flaw, with the file and line in the archive."""
 
     def __init__(self, message: str, member: str | None = None, line: int | None = None) -> None:
         super().__init__(message)
@@ -26,7 +26,7 @@ class Flaw(Exception):  # noqa: N818  # an ArchiveError in the making
 
 @contextmanager
 def naming(path: str | os.PathLike[str]) -> Iterator[None]:
-    """Turn a flaw into the error that says of which archive it is."""
+    """Turn a flaw into an error that names its archive."""
     try:
         yield
     except Flaw as flaw:
@@ -37,13 +37,13 @@ def naming(path: str | os.PathLike[str]) -> Iterator[None]:
         if flaw.line is not None:
             text += f", line {flaw.line}"
         message = f"{text}: {_printable(str(flaw), 2 * _LONG)}"
-        # What it came from may show a row of the archive, which no log is to hold.
+        # The original error may quote a row of the archive, which must not get into a log.
         flaw.__context__ = flaw.__cause__ = None
         raise ArchiveError(message, os.fspath(path), flaw.member, flaw.line) from None
 
 
 def _printable(text: str, length: int = _LONG) -> str:
-    """Return a text of an archive without what drives a terminal or fills a log."""
+    """Return a text of an archive, made safe for a terminal and a log."""
     if len(text) > length:
         text = f"{text[:length]}..."
     return "".join(character if character.isprintable() else "?" for character in text)

@@ -1,4 +1,4 @@
-"""Which file of an archive is what, by their names."""
+"""Telling the files of an archive apart by their names."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -10,7 +10,7 @@ from ._schemas import AGENT_TABLES, TABLES
 
 __all__ = ["Kind", "Members", "assign"]
 
-#: What an export is of.
+#: The kinds of exports.
 Kind = Literal["agent", "summary", "ec2_recommendations"]
 
 _ACCOUNT = re.compile(r"\d{12}")
@@ -22,20 +22,20 @@ for _type in TABLES:
 
 @dataclass(frozen=True, slots=True)
 class Members:
-    """What the files of an archive are."""
+    """The files of an archive, by their meaning."""
 
     kind: Kind
     #: The file of each type.
     tables: Mapping[str, str]
     #: The JSON file of the task and its results.
     results: str | None
-    #: What is none of them.
+    #: All other files.
     unread: tuple[str, ...]
     account_number: str | None
 
 
 def assign(names: Iterable[str]) -> Members:
-    """Say what the files of an archive are.
+    """Tell the files of an archive apart.
 
     :raises Flaw: if none is known, or two are of one type.
     """
@@ -45,7 +45,7 @@ def assign(names: Iterable[str]) -> Members:
     account_number: str | None = None
     for name in names:
         base = re.split(r"[/\\]", name)[-1]
-        # Folders, and what other systems leave beside files when they pack them.
+        # Folders, and files that other systems add when they pack an archive.
         if not base or base.startswith("._") or "__MACOSX" in name or base == ".DS_Store":
             continue
         known = _known_types(base)
@@ -67,7 +67,7 @@ def assign(names: Iterable[str]) -> Members:
 
 
 def _known_types(base: str) -> list[str]:
-    """Return the types that a file may be of: more than one where only the case tells them."""
+    """Return the possible types of a file: several if only the case of the name differs."""
     stem, dot, suffix = base.rpartition(".")
     if not dot:
         stem = base
@@ -83,7 +83,7 @@ def _type_in(stem: str) -> str:
 
 
 def _resolve(names: Mapping[str, list[str]]) -> dict[str, str]:
-    """Give each file its type."""
+    """Find the type of each file."""
     clear = {lower: _BY_LOWER[lower][0] for lower in names if len(_BY_LOWER[lower]) == 1}
     are_agent = {type_ in AGENT_TABLES for type_ in clear.values()}
     found: dict[str, str] = {}
@@ -100,7 +100,7 @@ def _by_case(lower: str, member: str, are_agent: set[bool], count: int) -> str:
     """Tell ``networkInterface`` of an agent from ``NetworkInterface`` of a summary."""
     for_agent, for_summary = sorted(_BY_LOWER[lower], key=lambda type_: type_ not in AGENT_TABLES)
     if len(are_agent) == 1 and count == 1:
-        # The other files say what the export is of, whatever the case.
+        # The other files show the kind of the export, whatever their case.
         return for_agent if True in are_agent else for_summary
     stem = re.split(r"[/\\]", member)[-1].rpartition(".")[0]
     return for_agent if _type_in(stem)[:1].islower() else for_summary
@@ -119,9 +119,9 @@ def _two_of_a_type(type_: str, first: str, second: str) -> Flaw:
 
 def _nothing_known(unread: list[str]) -> Flaw:
     if not unread:
-        return Flaw("there is no file in it")
+        return Flaw("it is empty")
     if any(name.lower().endswith(".zip") for name in unread):
-        what = "it holds zip archives, as exports in GRAPHML had: only exports in CSV can be read"
+        what = "it contains zip archives, like old GRAPHML exports: only CSV exports can be read"
         return Flaw(what, next(name for name in unread if name.lower().endswith(".zip")))
     more = f" and {len(unread) - 3} more" if len(unread) > 3 else ""
     return Flaw(f"it has no file of an export, only {', '.join(unread[:3])}{more}")

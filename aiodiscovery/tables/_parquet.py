@@ -27,16 +27,17 @@ from ._results import ArchivedExport
 
 __all__ = ["TableFile", "write_parquet"]
 
-#: Changes when the same archive would become other files.
+#: Changes when the same archive would give different files.
 _FORMAT = "1"
 _PREFIX = "aiodiscovery."
-#: How much of the archive's hash is in a file's name, and how much of the archive's name, in bytes.
+#: How many hexadecimal digits of the archive's hash are in a file's name, and how many bytes of the
+#: archive's name.
 _DIGITS = 16
 _LONGEST_STEM = 150
-#: What a row group has at most.
+#: The most rows and bytes of a row group.
 _GROUP_ROWS = 256 * 1024
 _GROUP_BYTES = 32 * 1024 * 1024
-#: When what a process has left that was killed may be removed, in seconds.
+#: When leftovers of a killed process may be removed, in seconds.
 _STALE = 24 * 60 * 60
 
 Progress = Callable[[int, int], object]
@@ -48,10 +49,10 @@ class TableFile:
 
     path: Path
     table: str
-    #: The archive it was made of.
+    #: The archive that it was made from.
     archive: Path
     rows: int
-    #: Whether it is new; False where it was there already.
+    #: Whether it is new. False if it already existed.
     written: bool
 
 
@@ -64,31 +65,31 @@ def write_parquet(
     """Write all tables of archives to ``<directory>/<table>/<archive>-<hash>.parquet``.
 
     There is one file for each archive and table. It appears once it is whole and on disk, and is
-    never written again. What was written from the same bytes before is left alone, whatever the
-    archive was called then, so this can be run each night. Memory is bounded, whatever the size of
-    the archives; nothing is unpacked to disk.
+    never written again. Files that were written from the same bytes before are left as they are,
+    whatever the name of the archive was. So this can be run every night. Memory is bounded,
+    whatever the size of the archives. Nothing is unpacked to disk.
 
     The metadata of a file say which archive and export it came from, and which range of time:
     ``aiodiscovery.archive``, ``.sha256``, ``.kind``, ``.member``, and what is known of
     ``.export_id``, ``.account_number``, ``.agent_id``, ``.requested_start``, ``.requested_end``,
     ``.actual_start``, ``.actual_end``, ``.truncated`` and ``.status``.
 
-    What does not fit the type of its column is null there. Its text is in ``<column>_text``, a
-    column that only files with such values have, and a warning is logged that counts them. Warnings
-    are also logged of files that are not tables, and of truncated exports if no other archive goes
-    on where they ended.
+    A value that does not fit the type of its column is null there. Its text is in
+    ``<column>_text``, a column that only files with such values have. A warning with the number of
+    such values is logged. Warnings are also logged about files that are not tables, and about
+    truncated exports if no other archive continues where they ended.
 
-    It blocks and takes CPU time; from asynchronous code, call it in a thread.
+    It blocks and takes CPU time. From asynchronous code, call it in a thread.
 
-    :param sources: archives, and folders in which every file ``*.zip`` is one, at any depth; one
-        of them or any number.
-    :param directory: where the tables go. It is created if it is not there.
-    :param progress: called in the same thread with how many bytes of the archives are done, and
-        how many there are.
-    :return: the files of all tables, those included that were there already.
+    :param sources: archives, and folders in which every file ``*.zip`` is one, at any depth; a
+        single one or several.
+    :param directory: where the tables go. It is created if it does not exist.
+    :param progress: called in the same thread with the number of bytes of the archives that are
+        done, and their total.
+    :return: the files of all tables, including those that already existed.
     :raises ArchiveError: if an archive is not one of an export, or is damaged. All other tables and
         archives are written first. If there are several errors, this is the first one, and its
-        notes are about the others.
+        notes describe the others.
     :raises OSError: if something cannot be read or written, or a source does not exist.
     """
     paths = find_archives(sources)
@@ -128,7 +129,7 @@ def _write_archive(
     exports: dict[Path, ArchivedExport],
     errors: list[ArchiveError],
 ) -> Iterator[TableFile]:
-    """Write the tables of an archive, and note its export, and which cannot be read."""
+    """Write the tables of an archive, and note its export, and which tables cannot be read."""
     with open_archive(path) as archive:
         exports[path] = archive.export
         if archive.unread:
@@ -149,7 +150,7 @@ def _write_archive(
 
 
 def _find_file(folder: Path, digest: str) -> tuple[Path, int] | None:
-    """Find the file that was made of an archive before, and how many rows it has."""
+    """Find the file that was made from an archive before, and its number of rows."""
     for path in sorted(folder.glob(f"*-{digest[:_DIGITS]}.parquet")):
         try:
             found = pq.read_metadata(path)
@@ -177,7 +178,7 @@ def _write_table(
             rows = 0
             with _Groups(new.file, schema) as groups:
                 for batch in archive._rows(reading):
-                    # What does not fit is rare: the table is read again only where it turns up.
+                    # Misfits are rare: the table is read again only if one turns up.
                     if reading.kept_as_text.keys() <= set(with_text):
                         groups.add(batch.assemble(schema, with_text))
                     rows += batch.rows
@@ -191,8 +192,8 @@ def _write_table(
 
 
 def _stem(archive: Path) -> str:
-    """Return how the files of an archive are called."""
-    # Readers of folders skip what begins with a point or an underscore.
+    """Return the beginning of the names of an archive's files."""
+    # Readers of folders skip names that begin with a dot or an underscore.
     stem = archive.stem.lstrip("._") or "archive"
     return os.fsencode(stem)[:_LONGEST_STEM].decode(errors="ignore")
 
@@ -202,7 +203,7 @@ def _identity(digest: str) -> dict[str, str]:
 
 
 def _provenance(archive: Archive, table: str) -> dict[str, str]:
-    """Say where a file comes from."""
+    """Return the metadata about the origin of a file."""
     export = archive.export
     known: dict[str, object] = {
         "archive": archive.path.name,
@@ -229,7 +230,7 @@ def _as_text(value: object) -> str:
 
 
 class _Groups:
-    """A Parquet file that is being written, some rows at a time."""
+    """A Parquet file that is being written, several rows at a time."""
 
     def __init__(self, file: BinaryIO, schema: pa.Schema) -> None:
         self._schema = schema
@@ -287,15 +288,15 @@ class _NewFile:
         self._part.unlink(missing_ok=True)
 
     def publish(self) -> None:
-        """Give the file its name, and have it on disk."""
+        """Give the file its name, durably."""
         self.file.flush()
         os.fsync(self.file.fileno())
         self.file.close()
         with suppress(FileNotFoundError):
             if not stat.S_ISREG(self._path.lstat().st_mode):
-                raise FileExistsError(EEXIST, "something else is there", str(self._path))
+                raise FileExistsError(EEXIST, "something else exists there", str(self._path))
         self._part.replace(self._path)
-        with suppress(OSError):  # Windows has no such thing
+        with suppress(OSError):  # Windows cannot sync a directory
             folder = os.open(self._path.parent, os.O_RDONLY)
             try:
                 os.fsync(folder)
@@ -303,7 +304,7 @@ class _NewFile:
                 os.close(folder)
 
     def _remove_stale(self) -> None:
-        """Remove what processes have left that were killed."""
+        """Remove leftovers of killed processes."""
         for path in self._path.parent.glob(".*-*.parquet.*.part"):
             if path.name.startswith(f".{self._path.name}."):
                 with suppress(OSError):
@@ -312,7 +313,7 @@ class _NewFile:
 
 
 class _Meter:
-    """Tells how many bytes of the archives are done."""
+    """Reports the number of bytes of the archives that are done."""
 
     def __init__(self, progress: Progress | None, total: int) -> None:
         self._progress = progress
@@ -321,16 +322,16 @@ class _Meter:
         self._tell(0)
 
     def table_at(self, position: int, size: int, compressed: int) -> None:
-        """Say how far a table has been read, which takes so much of the archive."""
+        """Report how far a table has been read, given its share of the archive."""
         self._tell(compressed * min(position, size) // max(size, 1))
 
     def table_done(self, compressed: int) -> None:
-        """Say that a table is done."""
+        """Report that a table is done."""
         self._tables += compressed
         self._tell(0)
 
     def archive_done(self, size: int) -> None:
-        """Say that an archive is done."""
+        """Report that an archive is done."""
         self._archives += size
         self._tables = 0
         self._tell(0)

@@ -1,6 +1,6 @@
-"""What a text of a file means, as a value of a type.
+"""Parsing the texts of a file as values of a type.
 
-Each function returns None for a text that does not fit: nothing may be lost, and nothing guessed.
+Each function returns None for a text that does not fit: no text is lost, and no value is guessed.
 """
 
 import math
@@ -15,7 +15,7 @@ __all__ = ["PARSERS", "parse_time"]
 _INTEGER = re.compile(r"([+-]?[0-9]+)(?:\.0*)?")
 _DOUBLE = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
-# Longer ones are no counts, and int() has a limit of its own.
+# Longer ones are not counts, and int() has a limit of its own.
 _DIGITS = 100
 
 _ISO = re.compile(
@@ -24,7 +24,7 @@ _ISO = re.compile(
     r"(?:\.(?P<fraction>[0-9]+))?)?)?"
     r"(?: ?(?P<zone>[Zz]|UTC|GMT|[+-][0-9]{2}(?::?[0-9]{2})?))?)?"
 )
-#: As the User Guide has it: the month first, and am or pm.
+#: As in the User Guide: the month first, and am or pm.
 _US = re.compile(
     r"(?P<month>[0-9]{1,2})/(?P<day>[0-9]{1,2})/(?P<year>[0-9]{4})"
     r"(?: (?P<hour>[0-9]{1,2}):(?P<minute>[0-9]{2})(?::(?P<second>[0-9]{2})"
@@ -42,7 +42,7 @@ def parse_integer(text: str) -> int | None:
 
 
 def parse_double(text: str) -> float | None:
-    """Read a number. NaN and infinity are none: they would spoil every sum and every peak."""
+    """Read a number. NaN and infinity do not count: they would spoil every sum and maximum."""
     text = text.strip(" ")
     if _DOUBLE.fullmatch(text) is None:
         return None
@@ -56,9 +56,9 @@ def parse_boolean(text: str) -> bool | None:
 
 
 def parse_time(text: str) -> datetime | None:
-    """Read a time in one of the forms that AWS uses; it is in UTC if it does not say.
+    """Read a time in one of AWS's formats. It is in UTC unless it says otherwise.
 
-    Microseconds are the finest that can be kept, so a time with more digits does not fit.
+    The finest resolution is a microsecond, so a time with more digits does not fit.
     """
     text = text.strip(" ")
     match = _ISO.fullmatch(text) or _US.fullmatch(text)
@@ -103,7 +103,7 @@ def _zone(text: str | None) -> timezone | None:
     return timezone(-offset if text[0] == "-" else offset)
 
 
-#: How each type is read that is not text.
+#: The parser of each type that is not text.
 PARSERS: dict[Type, Callable[[str], object]] = {
     Type.INTEGER: parse_integer,
     Type.DOUBLE: parse_double,

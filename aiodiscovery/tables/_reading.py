@@ -1,4 +1,4 @@
-"""Reading a table: the rows of its file, in the order and with the types of its columns."""
+"""Reading a table: the rows of its file, with its columns in order and with their types."""
 
 import os
 from collections import Counter
@@ -31,11 +31,11 @@ class Batch(NamedTuple):
     rows: int
     #: The values of each column.
     values: "list[pa.Array[Any]]"
-    #: The texts that do not fit the type of their column, by its number.
+    #: The texts that do not fit the type of their column, by column number.
     texts: "dict[int, pa.Array[Any]]"
 
     def assemble(self, schema: pa.Schema, with_text: Sequence[int]) -> pa.RecordBatch:
-        """Make a record batch, which has the texts of these columns after the values."""
+        """Make a record batch: the values, followed by the texts of the given columns."""
         texts = [
             self.texts[number] if number in self.texts else pa.nulls(self.rows, pa.string())
             for number in with_text
@@ -44,10 +44,10 @@ class Batch(NamedTuple):
 
 
 class Reading(Protocol):
-    """A table that is read once, as it is iterated."""
+    """A single iteration over a table."""
 
     columns: tuple[Column, ...]
-    #: How many values of each column do not fit its type so far, by its number.
+    #: How many values of each column have not fitted its type so far, by column number.
     kept_as_text: Counter[int]
 
     @property
@@ -59,7 +59,7 @@ class Reading(Protocol):
 
 
 class FileReading:
-    """A table that is a file of the archive, or that has none and so no rows."""
+    """A table that is a file of the archive, or one without a file and so without rows."""
 
     def __init__(self, archive: ZipArchive, member: str | None, layout: Layout) -> None:
         self.columns = layout.columns
@@ -113,7 +113,7 @@ class SelectedReading:
 
 
 def schema_with_texts(columns: Sequence[Column], with_text: Sequence[int]) -> pa.Schema:
-    """Return the schema of a table, and after its columns the texts of these of them."""
+    """Return the schema of a table, followed by the text columns of the given columns."""
     schema = schema_of(columns)
     for number in with_text:
         schema = schema.append(pa.field(columns[number].text_name, pa.string()))
@@ -125,7 +125,7 @@ def log_kept_as_text(path: str | os.PathLike[str], reading: Reading) -> None:
     for number, count in sorted(reading.kept_as_text.items()):
         column = reading.columns[number]
         logger.warning(
-            "%s: %d value(s) of %s are no %s, and were kept as text in %s",
+            "%s: %d value(s) of %s are not valid as %s, and were kept as text in %s",
             os.fspath(path),
             count,
             column.name,

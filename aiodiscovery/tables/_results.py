@@ -1,4 +1,4 @@
-"""What the JSON file of an agent's export says of the export."""
+"""What the JSON file of an agent's export says about the export."""
 
 import json
 import re
@@ -17,9 +17,9 @@ _EXPORT_ID = re.compile(r"export-[0-9A-Za-z-]+")
 
 @dataclass(frozen=True, slots=True)
 class ArchivedExport:
-    """The export that an archive is of. What the archive does not say is None."""
+    """The export that an archive belongs to. What the archive does not say is None."""
 
-    #: By the name of the archive, which is how ``download_export`` calls it.
+    #: From the name of the archive, as ``download_export`` names it.
     export_id: str | None = None
     #: Twelve digits.
     account_number: str | None = None
@@ -28,16 +28,15 @@ class ArchivedExport:
     #: The range of time that was asked for.
     requested_start: datetime | None = None
     requested_end: datetime | None = None
-    #: The range that there is data of. An export may end before the end that was asked for; the
-    #: next one starts where it ended.
+    #: The range that has data. An export may end before the requested end. The next one then starts
+    #: where it ended.
     actual_start: datetime | None = None
     actual_end: datetime | None = None
-    #: Whether the service left data out, because an export may not be as large as this one would
-    #: have been.
+    #: Whether the service left data out, because the export would have been too large.
     truncated: bool | None = None
     status: str | None = None
     status_message: str | None = None
-    #: All that the JSON file holds.
+    #: The whole content of the JSON file.
     results: Mapping[str, Any] = field(default_factory=dict)
 
     def lacks_data(self, others: Iterable["ArchivedExport"] = ()) -> bool:
@@ -78,7 +77,7 @@ def read_results(
     """Read the JSON file, if there is one.
 
     :param archive_name: the name of the archive, without its suffix.
-    :param account_number: what the names of the files say.
+    :param account_number: the number in the names of the files.
     :raises Flaw: if it is not JSON.
     """
     export_id = archive_name if _EXPORT_ID.fullmatch(archive_name) else None
@@ -111,7 +110,7 @@ def read_results(
 
 
 def _get(results: Mapping[str, Any], name: str) -> Any:
-    """Return a value under a name in any case."""
+    """Return the value of a name, in any case."""
     found = (value for key, value in results.items() if key.lower() == name.lower())
     return next(found, None)
 
@@ -129,10 +128,10 @@ def _boolean(value: Any) -> bool | None:
 
 
 def _agent(filters: Any) -> str | None:
-    """Return the agent that was asked for, if it is one."""
+    """Return the agent that was asked for, if there is exactly one."""
     agents: list[str] = []
-    for each in filters if isinstance(filters, list) else [filters]:
-        if isinstance(each, dict):
-            values = _get(each, "Values")
+    for filter_ in filters if isinstance(filters, list) else [filters]:
+        if isinstance(filter_, dict):
+            values = _get(filter_, "Values")
             agents += [value for value in values or () if isinstance(value, str)]
     return agents[0] if len(agents) == 1 else None

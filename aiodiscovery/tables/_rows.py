@@ -1,7 +1,7 @@
 """The rows of a CSV file in an archive, as texts, in batches of bounded size.
 
-pyarrow reads them. What it says of a row that is wrong has no line and shows the row, so the file
-is read once more then, with the csv module, to say where it is.
+pyarrow reads them. Its errors about a row have no line number and quote the row. In that case the
+file is read again with the csv module, to find the line.
 """
 
 import csv
@@ -22,13 +22,13 @@ __all__ = ["Rows", "read_header"]
 
 Open = Callable[[], IO[bytes]]
 
-#: How much is read at once, and the most that a row may have, in bytes. pyarrow reads up to 32 such
-#: blocks ahead.
+#: How much is read at once, and the longest row, in bytes. pyarrow reads up to 32 such blocks
+#: ahead.
 _BLOCK = 1024 * 1024
 _LONGEST_HEADER = 256 * 1024
 _MOST_COLUMNS = 1_000
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-# A quote means something where a cell begins, and up to the quote that ends it.
+# A quote is special at the beginning of a cell, up to the quote that closes it.
 _CELL = rb'(?:"(?:[^"]++|"")*+"[^,\r\n]*+|[^",\r\n][^,\r\n]*+)?+'
 _RECORD = re.compile(_CELL + rb"(?:," + _CELL + rb")*+(?:\r\n?|\n)")
 _OPEN = re.compile(rb"(?:" + _CELL + rb',)*+"(?:[^"]++|"")*+\Z')
@@ -37,7 +37,7 @@ _OPEN = re.compile(rb"(?:" + _CELL + rb',)*+"(?:[^"]++|"")*+\Z')
 def read_header(member: IO[bytes], name: str) -> tuple[list[str], bytes]:
     """Read the first row of a file.
 
-    :return: its cells, none if the file is empty, and what was read of the rows after it.
+    :return: its cells, none if the file is empty, and the bytes after it that were already read.
     :raises Flaw: if it cannot be a header.
     """
     with saying_what_is_wrong(name):
@@ -54,7 +54,7 @@ def read_header(member: IO[bytes], name: str) -> tuple[list[str], bytes]:
             raise Flaw(f"the header has more than {_LONGEST_HEADER // 1024} KiB", name, 1)
     end = match.end() if match else len(data)
     if not match and _OPEN.match(data):
-        raise Flaw("a quote never ends", name, 1)
+        raise Flaw("a quote is not closed", name, 1)
     try:
         text = data[:end].decode()
         header = next(csv.reader(io.StringIO(text, newline="")), [])
@@ -68,12 +68,12 @@ def read_header(member: IO[bytes], name: str) -> tuple[list[str], bytes]:
 
 
 class Rows:
-    """The rows of a file after its header, whose cells are texts or null if they are empty.
+    """The rows of a file after its header. Cells are texts, or null if they are empty.
 
-    A row that is wrong ends the iteration with a flaw. Lines that are empty are no rows.
+    A bad row ends the iteration with a flaw. Empty lines are not rows.
 
     :param open_member: opens the file.
-    :param width: how many cells its header has.
+    :param width: the number of cells in the header.
     """
 
     def __init__(self, open_member: Open, name: str, width: int) -> None:
@@ -132,27 +132,27 @@ class Rows:
             flaw = _find_flaw(lines, self._name, self._width)
             with saying_what_is_wrong(self._name):
                 while member.read(_BLOCK):
-                    pass  # a row may be wrong because the archive is damaged: its CRC says that
+                    pass  # the row may be bad because the archive is damaged; its CRC tells
         return flaw
 
 
 class _Source:
-    """What pyarrow reads, in a thread of its own: the rows, and a row after the last one.
+    """The input of pyarrow, which reads it in its own thread: the rows, and one more at the end.
 
-    That row comes out as a row of its own only if no quote is open where the file ends.
+    The last row comes out as a separate row only if no quote is open at the end of the file.
     """
 
     def __init__(self, member: IO[bytes], name: str, width: int) -> None:
         self._member = member
         self._name = name
         _, data = read_header(member, name)
-        # pyarrow drops a byte order mark where it begins to read. Here it would be one in a cell.
+        # pyarrow drops a byte order mark at its first byte. Here that would belong to a cell.
         self._read_ahead = b"\n" + data
-        #: What the first cell of the last row is.
+        #: The first cell of the last row.
         self.mark = secrets.token_hex(16)
         self._last = f"\n{self.mark}{',' * (width - 1)}\n".encode()
         self.position = 0
-        #: What went wrong with reading.
+        #: The error that reading has caused.
         self.flaw: Flaw | None = None
         self.error: Exception | None = None
         self.closed = False
@@ -183,13 +183,13 @@ class _Source:
         return self._member.read(size)
 
     def close(self) -> None:
-        # pyarrow's thread may be reading still.
+        # pyarrow's thread may still be reading.
         with self._lock:
             self.closed = True
 
 
 def _find_flaw(lines: "_Lines", name: str, width: int) -> Flaw:
-    """Say which row is the first that cannot be read, and why."""
+    """Find the first row that cannot be read, and say why."""
     mark = lines.mark
     reader = csv.reader(iter(lines))
     line, is_header = 1, True
@@ -198,29 +198,29 @@ def _find_flaw(lines: "_Lines", name: str, width: int) -> Flaw:
             if record == [mark]:
                 break
             if record and record[-1].endswith(mark):
-                return Flaw("a quote never ends", name, line)
+                return Flaw("a quote is not closed", name, line)
             if record and not is_header and len(record) != width:
                 what = f"the row has {len(record):,} cells, and the header {width:,}"
                 return Flaw(what, name, line)
             is_header = is_header and not record
             line = reader.line_num + 1
     except csv.Error:
-        # The module's limit of a cell, which is below that of a row: a later row may be at fault.
-        return Flaw("a cell is very long here, or a quote never ends", name, line)
+        # The module's limit for a cell, which is below that for a row. A later row may be bad.
+        return Flaw("a cell is very long here, or a quote is not closed", name, line)
     except Flaw as flaw:
         return flaw
     return Flaw("it cannot be read as CSV", name)
 
 
 class _Lines:
-    """The lines of a file, and one more after the last."""
+    """The lines of a file, and one more at the end."""
 
     def __init__(self, member: IO[bytes], name: str) -> None:
         self._text = io.TextIOWrapper(
             member, encoding="utf-8", errors="surrogateescape", newline=""
         )
         self._name = name
-        #: The last line, which is a row of its own only if no quote is open before it.
+        #: The last line, which is a separate row only if no quote is open before it.
         self.mark = secrets.token_hex(16)
         self._number = 0
 
@@ -240,6 +240,6 @@ class _Lines:
                 except UnicodeEncodeError:
                     raise Flaw("it is not in UTF-8", self._name, self._number) from None
             yield line
-        # So that it is not taken for the content of a quote that stands alone at the end.
+        # So that it is not taken for the content of a single quote at the end.
         yield "\n"
         yield self.mark

@@ -1,6 +1,6 @@
-"""The tables that archives have, their columns, and which column of a file is which of them.
+"""The tables in archives, their columns, and how the columns of a file map to these.
 
-The tables and columns of agents are named as in AWS's own Athena tables, so that the queries which
+The tables and columns of agents have the names of AWS's own Athena tables, so that the queries that
 AWS documents run on them (Application Discovery Service User Guide, "Using predefined queries in
 Amazon Athena"). The other tables have the names of their files, in snake_case.
 """
@@ -26,7 +26,7 @@ __all__ = [
 
 
 class Type(Enum):
-    """What the values of a column are."""
+    """The type of the values of a column."""
 
     TEXT = "text"
     INTEGER = "integer"
@@ -37,20 +37,20 @@ class Type(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column, under the name that it has in a table."""
+    """A column, under its name in a table."""
 
     name: str
     type: Type = Type.TEXT
 
     @property
     def text_name(self) -> str:
-        """The column for what does not fit the type."""
+        """The column for values that do not fit the type."""
         return f"{self.name}_text"
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table whose columns are known, or some of them."""
+    """A table whose columns are known, at least in part."""
 
     name: str
     columns: tuple[Column, ...] = ()
@@ -58,21 +58,21 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Which columns a file has, and where in its rows.
+    """The columns of a file, and their positions in its rows.
 
-    First those that are known, in their order, whether the file has them or not; then those that
-    are new, in the order of the file.
+    The known columns come first, in their order, whether the file has them or not. The new ones
+    follow, in the order of the file.
     """
 
     columns: tuple[Column, ...]
-    #: Where each of them is in a row of the file; None where the file does not have it.
+    #: The position of each column in a row of the file. None if the file does not have it.
     positions: tuple[int | None, ...]
     #: How many cells a row has.
     width: int
 
 
 def _columns(*texts: str) -> tuple[Column, ...]:
-    """Make columns of names, each with its type after a colon if it is not text."""
+    """Make columns from names, each with its type after a colon if it is not text."""
     columns = []
     for text in " ".join(texts).split():
         name, _, type_ = text.partition(":")
@@ -85,7 +85,7 @@ _CONNECTION = _columns(
     "ip_version transport_protocol agent_assigned_process_id agent_creation_date:time",
 )
 
-#: What each file of an agent's export holds.
+#: The tables in the files of an agent's export.
 AGENT_TABLES = {
     "osInfo": Table(
         "os_info_agent",
@@ -114,7 +114,7 @@ AGENT_TABLES = {
         "sys_performance_agent",
         _columns(
             "account_number agent_id",
-            # Whatever the unit is: AWS's texts call these kilobits and kilobytes.
+            # Whatever the unit is: AWS's texts call these both kilobits and kilobytes.
             "total_disk_bytes_read_per_sec_in_kbps:double",
             "total_disk_bytes_written_per_sec_in_kbps:double",
             "total_disk_read_ops_per_sec:double total_disk_write_ops_per_sec:double",
@@ -199,23 +199,23 @@ _RECOMMENDATIONS = Table(
     ),
 )
 
-#: What each file holds, by the type that its name says.
+#: The table of each file, by the type in its name.
 TABLES = {**AGENT_TABLES, **_SUMMARY_TABLES, "EC2InstanceRecommendations": _RECOMMENDATIONS}
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """A table that is made of another one: some of its columns, of some of its rows."""
+    """A table that is made from another one: some of its columns, of some of its rows."""
 
     table: Table
-    #: The name of the other table, and for each column the one of that table it is.
+    #: The name of the other table, and for each column its column in that table.
     source: str
     picks: tuple[str, ...]
-    #: The column of that table that a row must have a value in.
+    #: The column of that table in which a row must have a value.
     required: str
 
 
-#: Athena has this one. Files of agents hold no server's id.
+#: Athena has this table. Files of agents do not contain the id of a server.
 ID_MAPPING = Selection(
     Table("id_mapping_agent", _columns("account_number agent_id server_id")),
     source="server",
@@ -223,7 +223,7 @@ ID_MAPPING = Selection(
     required="agent_id",
 )
 
-#: Other names of columns: an earlier User Guide has this one.
+#: Other names of columns: an earlier User Guide uses this one.
 _ALIASES = {"free_ram_in_mb": ("total_free_ram_in_mb",)}
 _LOOKS_LIKE_DATA = re.compile(r"\s*(?:\d{12}|[iod]-[0-9a-z]{17}|\d+\.\d+\.\d+\.\d+)\s*")
 
@@ -231,10 +231,10 @@ _LOOKS_LIKE_DATA = re.compile(r"\s*(?:\d{12}|[iod]-[0-9a-z]{17}|\d+\.\d+\.\d+\.\
 def lay_out(table: Table, header: Sequence[str]) -> Layout:
     """Find the columns of a table by the header of a file.
 
-    Case, underscores, order and the unit do not matter, as long as it is not another unit. What is
-    not known comes along as text, under its own name.
+    Case, underscores, order and the unit do not matter, unless the unit is a different one. Unknown
+    columns are kept as text, under their own names.
 
-    :raises ValueError: if that is no header but the first row of data.
+    :raises ValueError: if it is not a header but the first row of data.
     """
     known = _Known(table.columns)
     found: dict[str, int] = {}
@@ -266,7 +266,7 @@ def _free_name(name: str, taken: Iterable[str]) -> str:
 
 
 class _Known:
-    """The columns that are known, by their spelling."""
+    """The known columns, by their spelling."""
 
     def __init__(self, columns: Iterable[Column]) -> None:
         self._by_spelling: dict[str, str] = {}
@@ -278,7 +278,7 @@ class _Known:
                 if unit is None and column.type is Type.TIME:
                     unit = "utc"
                 elif unit is None and "_ops_" in name:
-                    unit = "kb"  # as in a table of AWS's own, where it means nothing
+                    unit = "kb"  # as in AWS's own table, where it means nothing
                 self._by_base[base] = (column.name, unit)
 
     def find(self, header: str) -> str | None:

@@ -1,7 +1,7 @@
-"""From the texts of a file to values of a type, many at once.
+"""Converting the texts of a file to values of a type, many at once.
 
-Texts in the usual form go through pyarrow's own kernels. Where one in a batch is not, each text
-that is different is read by itself; the two ways give the same values.
+Texts in the usual form go through pyarrow's own kernels. If a batch contains any other text, each
+different text is read on its own. Both ways give the same values.
 """
 
 import sys
@@ -25,17 +25,17 @@ _TYPES: dict[Type, pa.DataType] = {
     Type.TIME: _TIME,
 }
 _US = r"^([0-9]{2})/([0-9]{2})/([0-9]{4}) ((?:0[1-9]|1[0-2]):[0-9]{2}:[0-9]{2}) [AaPp][Mm]$"
-#: The first and the last microsecond that Python has too, counted from 1970.
+#: The first and the last microsecond that Python supports, counted from 1970.
 _FIRST, _LAST = -62_135_596_800_000_000, 253_402_300_799_999_999
 #: In seconds.
 _HALF_DAY = 12 * 60 * 60
 
 
 class Converted(NamedTuple):
-    """The values of a column, and the texts of those that do not fit, null where they do."""
+    """The values of a column, and the texts of those that do not fit (null for the others)."""
 
     values: "pa.Array[Any]"
-    #: None where all fit.
+    #: None if all fit.
     texts: "pa.Array[Any] | None"
 
 
@@ -47,12 +47,12 @@ def nulls(count: int, column: Column) -> "pa.Array[Any]":
 
 
 def schema_of(columns: Iterable[Column]) -> pa.Schema:
-    """Return the schema of a table that has these columns."""
+    """Return the schema of a table with these columns."""
     return pa.schema([(column.name, _TYPES[column.type]) for column in columns])
 
 
 def convert(texts: "pa.Array[Any]", type_: Type) -> Converted:
-    """Make values of texts. What does not fit is null, and its text is kept."""
+    """Convert texts to values. A value that does not fit is null, and its text is kept."""
     if type_ is Type.TEXT:
         return Converted(texts, None)
     if texts.null_count == len(texts):
@@ -78,11 +78,11 @@ def _one_by_one(texts: "pa.Array[Any]", type_: Type) -> Converted:
     )
 
 
-# Each returns None, or raises pyarrow.ArrowInvalid, where it cannot read all of the texts.
+# Each returns None, or raises pyarrow.ArrowInvalid, if it cannot read all of the texts.
 
 
 def _integers(texts: "pa.Array[Any]") -> "pa.Array[Any] | None":
-    # pyarrow reads 0x10 too.
+    # pyarrow also reads 0x10.
     if not pc.all(pc.ascii_is_decimal(texts)).as_py():
         return None
     return pc.cast(texts, pa.int64())
@@ -98,7 +98,7 @@ def _booleans(texts: "pa.Array[Any]") -> "pa.Array[Any] | None":
 
 
 def _times(texts: "pa.Array[Any]") -> "pa.Array[Any] | None":
-    # The same time is in many rows.
+    # Many rows have the same time.
     encoded = texts.dictionary_encode()
     values = _different_times(encoded.dictionary)
     return None if values is None else values.take(encoded.indices)
@@ -111,7 +111,7 @@ def _different_times(texts: "pa.Array[Any]") -> "pa.Array[Any] | None":
         return _us_times(texts, iso) if pc.all(are_us).as_py() else None
     values = None
     try:
-        values = pc.cast(texts, _TIME)  # all say that they are in UTC, or where else
+        values = pc.cast(texts, _TIME)  # all have an offset or Z
     except pa.ArrowInvalid:
         values = pc.cast(pc.cast(texts, pa.timestamp("us")), _TIME)  # none does
     ends: Any = pc.min_max(values.cast(pa.int64()))
@@ -120,7 +120,7 @@ def _different_times(texts: "pa.Array[Any]") -> "pa.Array[Any] | None":
 
 
 def _us_times(texts: "pa.Array[Any]", iso: "pa.Array[Any]") -> "pa.Array[Any]":
-    """Read times that have am or pm, and are without it in the ISO form."""
+    """Read times with am or pm, given in the ISO form without it."""
     morning: Any = pc.cast(iso, pa.timestamp("us"))
     is_12 = pc.equal(pc.hour(morning), _number(12))
     is_pm = pc.or_(pc.match_substring(texts, "P"), pc.match_substring(texts, "p"))

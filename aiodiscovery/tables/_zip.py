@@ -1,4 +1,4 @@
-"""The zip archive: opened with care, since it may come from anywhere, and never unpacked."""
+"""The zip archive: opened with care, because it may come from anywhere, and never unpacked."""
 
 import hashlib
 import os
@@ -13,7 +13,7 @@ from ._flaws import Flaw
 
 __all__ = ["ZipArchive", "saying_what_is_wrong"]
 
-#: How many files an archive may have. Those of exports have up to ten.
+#: The most files that an archive may have. Archives of exports have up to ten.
 _MOST_MEMBERS = 1_000
 #: zipfile reads the directory of an archive in one piece.
 _LONGEST_DIRECTORY = 1024 * 1024
@@ -23,16 +23,16 @@ _ENCRYPTED = 0x1
 
 @contextmanager
 def saying_what_is_wrong(member: str | None = None) -> Iterator[None]:
-    """Turn what zipfile and zlib raise into a flaw.
+    """Turn errors of zipfile and zlib into a flaw.
 
-    :raises Flaw: where the archive is at fault, and not the disk.
+    :raises Flaw: if the fault is in the archive, and not on the disk.
     """
     try:
         yield
     except (zipfile.BadZipFile, zlib.error, EOFError, struct.error) as error:
         if "CRC" in str(error):
             raise Flaw("it is damaged: its CRC is wrong", member) from error
-        raise Flaw("it is damaged or not all there", member) from error
+        raise Flaw("it is damaged or incomplete", member) from error
     except (NotImplementedError, RuntimeError, ValueError, OverflowError) as error:
         raise Flaw("it is in a form that cannot be read", member) from error
 
@@ -40,7 +40,7 @@ def saying_what_is_wrong(member: str | None = None) -> Iterator[None]:
 class ZipArchive:
     """A zip archive that is open for reading.
 
-    :raises Flaw: if it is no zip archive, or one that no export has.
+    :raises Flaw: if it is not a zip archive, or not one that an export can have.
     :raises OSError: if it cannot be opened.
     """
 
@@ -54,7 +54,7 @@ class ZipArchive:
                 self._zip = self._open(guarded)
             guarded.limit = None
             infos = self._files()
-            #: The names of the files in it, each as often as it is there.
+            #: The names of the files in it, with repetitions.
             self.names = [info.filename for info in infos]
             self._infos = {info.filename: info for info in infos}
         except BaseException:
@@ -65,7 +65,7 @@ class ZipArchive:
         try:
             return zipfile.ZipFile(file)
         except zipfile.BadZipFile as error:
-            raise Flaw("it is no whole zip archive") from error
+            raise Flaw("it is not a whole zip archive") from error
 
     def _files(self) -> list[zipfile.ZipInfo]:
         infos = [info for info in self._zip.infolist() if not info.is_dir()]
@@ -74,7 +74,7 @@ class ZipArchive:
         return infos
 
     def close(self) -> None:
-        """Close it. What was opened in it can be read no more."""
+        """Close it. Files that were opened in it cannot be read any more."""
         self.closed = True
         self._zip.close()
         self._file.close()
@@ -82,25 +82,25 @@ class ZipArchive:
     def open(self, member: str) -> IO[bytes]:
         """Open a file in it.
 
-        :raises Flaw: if it is encrypted, or compressed as no export is.
+        :raises Flaw: if it is encrypted, or compressed in a way that exports are not.
         """
         info = self._infos[member]
         if info.flag_bits & _ENCRYPTED:
             raise Flaw("it is encrypted", member)
         if info.compress_type not in _METHODS:
-            # Others may need gigabytes of memory.
+            # Other methods may need gigabytes of memory.
             raise Flaw("it is compressed in a way that exports are not", member)
         with saying_what_is_wrong(member):
             return self._zip.open(info)
 
     def sizes(self, member: str) -> tuple[int, int]:
-        """Return how many bytes a file says that it has, and how many of the archive it takes."""
+        """Return the declared size of a file, and how much of the archive it takes, in bytes."""
         info = self._infos[member]
         return info.file_size, info.compress_size
 
     def sha256(self) -> str:
         """Return the hash of the whole archive."""
-        # With a position of its own: tables may be read meanwhile.
+        # With its own position, because tables may be read meanwhile.
         with open(self._file.name, "rb") as file:
             if not os.path.samestat(os.fstat(file.fileno()), os.fstat(self._file.fileno())):
                 raise Flaw("another file has taken its place")
@@ -108,7 +108,7 @@ class ZipArchive:
 
 
 class _Guarded:
-    """A file for zipfile, which takes what an archive says of itself for true."""
+    """A file for zipfile, which believes what an archive says about itself."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -118,7 +118,7 @@ class _Guarded:
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         if whence == os.SEEK_SET and offset < 0:
-            raise EOFError("there is nothing before the file")
+            raise EOFError("a read before the beginning of the file")
         return self._file.seek(offset, whence)
 
     def read(self, size: int = -1) -> bytes:

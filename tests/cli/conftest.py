@@ -1,4 +1,4 @@
-"""What the tests of the command share: the command inside the test's process."""
+"""Shared by the tests of the command: the command inside the test's process."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -26,14 +26,14 @@ def no_ids_of_the_user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pat
 
 @pytest.fixture
 def emulator() -> Iterator[Emulator]:
-    """Run an emulator whose exports run until they are told."""
+    """Run an emulator whose exports run until they are ended."""
     with Emulator(export_duration=None, exports=12) as emulator:
         yield emulator
 
 
 @pytest.fixture
 def main(monkeypatch: pytest.MonkeyPatch) -> Main:
-    """Run the command inside this process, which takes less time than one of its own."""
+    """Run the command inside this process, which is faster than a separate one."""
     from aiodiscovery.cli import main  # noqa: PLC0415  # it needs the extra
 
     def run(*arguments: str) -> int:
@@ -45,7 +45,7 @@ def main(monkeypatch: pytest.MonkeyPatch) -> Main:
 
 @pytest.fixture
 def aws(monkeypatch: pytest.MonkeyPatch, emulator: Emulator) -> Emulator:
-    """Have this process take the emulator for AWS."""
+    """Make this process use the emulator as AWS."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "emulator")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "emulator")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-west-2")

@@ -77,7 +77,7 @@ def test_the_profile_of_the_environment_is_named_too(
         ("print('null')", "printed no credentials"),
         ("print('{}')", "failed: Unsupported version"),
         ("import sys; sys.exit('the vault\\x1b]0;x\\x07 is locked')", r"failed: the vault\x1b]0;x"),
-        ("import sys; sys.exit(1)", "failed: it said nothing"),
+        ("import sys; sys.exit(1)", "failed: no reason given"),
     ],
 )
 def test_a_credential_process_that_fails_is_named(

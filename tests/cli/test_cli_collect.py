@@ -1,4 +1,4 @@
-"""``aiodiscovery collect``: everything into a directory, and what is said of it."""
+"""``aiodiscovery collect``: everything into a directory, and the report on it."""
 
 import os
 import re
@@ -25,7 +25,7 @@ def emulator() -> Iterator[Emulator]:
 
 @pytest.fixture
 def agent_ids(emulator: Emulator) -> list[str]:
-    return [each for each in emulator.agent_ids if each not in emulator.connector_ids]
+    return [agent_id for agent_id in emulator.agent_ids if agent_id not in emulator.connector_ids]
 
 
 def test_everything_is_collected_and_said_to_be_there(
@@ -125,7 +125,7 @@ def test_a_timeout_says_how_to_go_on(
 
     error = capsys.readouterr().err
     assert "not everything was collected within 0.5 seconds" in error
-    assert f"To go on: aiodiscovery collect {tmp_path}" in error
+    assert f"To continue: aiodiscovery collect {tmp_path}" in error
     # Each refusal is shown once.
     assert error.count("Not today.") == 1
 
@@ -182,7 +182,7 @@ def test_a_terminal_shows_how_far_it_is_in_eighty_columns(tmp_path: Path) -> Non
     text = command.text
     assert "Everything is there: 7 agents" in text
     assert "Missing" in text
-    # What a terminal wraps would be drawn over wrongly.
+    # Lines that the terminal wraps would be redrawn in the wrong place.
     for line in re.split(r"\x1b\[[0-9;?]*[A-Za-z]|[\r\n]+", command.stdout):
         assert len(line) <= 80 or "Everything is there" in line
 
@@ -194,7 +194,7 @@ def test_ctrl_c_says_how_to_go_on(emulator: Emulator, tmp_path: Path) -> None:
         command.read_until(" % ")
         assert command.stop() == 130
 
-    assert f"To go on: aiodiscovery collect {tmp_path}" in command.stderr
+    assert f"To continue: aiodiscovery collect {tmp_path}" in command.stderr
 
 
 def test_it_can_be_tried_without_an_account(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""``aiodiscovery download``: archives on disk, whatever comes between."""
+"""``aiodiscovery download``: archives on disk, whatever interrupts it."""
 
 import sys
 from collections.abc import Iterator
@@ -46,7 +46,7 @@ def test_what_fails_keeps_none_of_the_others_back(archives: Emulator, tmp_path: 
     assert lines[truncated]["isTruncated"] is True
     assert lines[failed]["event"] == lines["export-unknown"]["event"] == "notDownloaded"
     assert "The bucket is full." in lines[failed]["reason"]
-    assert {each.name for each in tmp_path.iterdir()} == {f"{good}.zip", f"{truncated}.zip"}
+    assert {path.name for path in tmp_path.iterdir()} == {f"{good}.zip", f"{truncated}.zip"}
     assert done.stderr.count("Error: ") == 2
     assert f"Warning: export {truncated} is truncated: the service left data out" in done.stderr
 
@@ -83,7 +83,7 @@ def test_one_that_is_killed_again_and_again_ends_with_the_right_bytes(
     (path,) = tmp_path.iterdir()
     assert path.read_bytes() == archives.archive(export_id)
     # No byte came twice.
-    assert [each.range for each in archives.downloads] == [
+    assert [download.range for download in archives.downloads] == [
         None,
         "bytes=300000-",
         "bytes=365536-",
@@ -105,7 +105,7 @@ def test_ctrl_c_keeps_what_has_come(archives: Emulator, tmp_path: Path) -> None:
     assert (status, command.stdout) == (130, "")
     again = f"aiodiscovery download {export_id} --to {tmp_path}"
     assert command.stderr.splitlines()[-1] == (
-        f"Interrupted. What has come is kept. To go on: {again}"
+        f"Interrupted. What has arrived is kept. To continue: {again}"
     )
     assert run(archives, *again.split()[1:]).returncode == 0
     assert (tmp_path / f"{export_id}.zip").read_bytes() == archives.archive(export_id)

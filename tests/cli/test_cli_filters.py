@@ -1,4 +1,4 @@
-"""Choosing what to list, and handing ids from one command to the next."""
+"""Choosing what to list, and passing ids from one command to the next."""
 
 import io
 import subprocess
@@ -86,7 +86,7 @@ def test_sorting_takes_all_and_then_the_first(
     by_status = list_ids("--sort", "status")
     statuses = {info["exportId"]: info["exportStatus"] for info in infos}
     assert by_status[0] == running
-    assert [statuses[each] for each in by_status] == sorted(
+    assert [statuses[status] for status in by_status] == sorted(
         statuses.values(), key=["IN_PROGRESS", "FAILED", "SUCCEEDED"].index
     )
 
@@ -115,7 +115,7 @@ def test_an_id_that_cannot_be_one_is_wrong_use(
     assert main("agents", "o-nope") == 2
 
     errors = capsys.readouterr().err
-    assert errors.startswith("Error: the service takes no such value: ")
+    assert errors.startswith("Error: the service does not accept this value: ")
     assert "agentIds" in errors
     assert aws.requests == ()
 
@@ -156,8 +156,8 @@ def test_ids_come_from_standard_input(
     data: bytes,
 ) -> None:
     ids = aws.export_ids[:2]
-    for index, each in enumerate(ids):
-        data = data.replace(b"{%d}" % index, each.encode())
+    for index, export_id in enumerate(ids):
+        data = data.replace(b"{%d}" % index, export_id.encode())
 
     typed(data)
     assert main("list", "-") == 0
@@ -220,7 +220,7 @@ def test_one_command_hands_ids_to_the_next(emulator: Emulator, tmp_path: Path) -
 
     assert done.returncode == 0
     assert {path.name for path in (tmp_path / "archives").iterdir()} == {
-        f"{each}.zip" for each in archives
+        f"{name}.zip" for name in archives
     }
 
 

@@ -54,7 +54,7 @@ def test_the_help_of_each_command_fits_a_terminal(
     output = capsys.readouterr().out
     assert max(map(len, output.splitlines())) <= 80
     assert re.search(r"^  Examples:\n    ", output, re.MULTILINE)
-    # Sentences that are cut say nothing.
+    # A sentence that is cut off is useless.
     assert "..." not in main_help_line(name)
 
 
@@ -63,7 +63,7 @@ def main_help_line(name: str) -> str:
 
 
 def examples() -> Iterator[tuple[str, str]]:
-    """Give what stands under "Examples:" and the like, command by command, as a shell takes it."""
+    """Iterate over the examples in the help, command by command, as a shell would run them."""
     for name, command in [("", _commands.commands), *_commands.commands.commands.items()]:
         epilog = command.epilog or ""
         joined = re.sub(r"(\\|\|)\n +", r"\1 ", epilog).replace("\\ ", " ")
@@ -265,7 +265,7 @@ def test_a_damaged_file_of_ids_does_no_harm(
     assert main("list", "--max-items", "1") == 0
     assert complete("aiodiscovery watch ") == [aws.export_ids[0]]
     assert no_ids_of_the_user.stat().st_mode & 0o077 == 0 or sys.platform == "win32"
-    assert [each.name for each in no_ids_of_the_user.parent.iterdir()] == ["recent-ids.json"]
+    assert [path.name for path in no_ids_of_the_user.parent.iterdir()] == ["recent-ids.json"]
 
 
 def test_a_cache_that_cannot_be_written_does_no_harm(

@@ -68,7 +68,7 @@ def test_json_has_all_fields(emulator: Emulator) -> None:
 
 def test_its_tokens_go_on_in_boto3_and_those_of_boto3_here(emulator: Emulator) -> None:
     done = run(emulator, "list", "--max-items", "5", "--page-size", "3")
-    token = done.stderr.removeprefix("Go on with: --starting-token ").strip()
+    token = done.stderr.removeprefix("Continue with: --starting-token ").strip()
     with closing(boto3.client("discovery", **emulator.client_kwargs)) as client:
         pages = client.get_paginator("describe_export_tasks").paginate(
             PaginationConfig={"StartingToken": token, "MaxItems": 4, "PageSize": 100}
@@ -84,7 +84,7 @@ def test_its_tokens_go_on_in_boto3_and_those_of_boto3_here(emulator: Emulator) -
     infos = json_lines(rest.stdout)
     came = [*first, *middle, *(info["exportId"] for info in infos)]
     assert came == list(emulator.export_ids[:11])
-    assert rest.stderr.startswith("Go on with: --starting-token ")
+    assert rest.stderr.startswith("Continue with: --starting-token ")
 
 
 def test_after_an_error_it_says_how_to_go_on_behind_what_it_printed(emulator: Emulator) -> None:
@@ -94,10 +94,10 @@ def test_after_an_error_it_says_how_to_go_on_behind_what_it_printed(emulator: Em
 
     assert done.returncode == 1
     token, error = done.stderr.splitlines()
-    assert token.startswith("Go on with: --starting-token ")
+    assert token.startswith("Continue with: --starting-token ")
     assert error.startswith("Error: ")
     infos = json_lines(done.stdout)
-    # Of the first page nobody knows what token leads to it, until it came by one.
+    # The token of the first page is only known once a page has led back to it.
     expected = [*emulator.export_ids[:10], *emulator.export_ids[:5]]
     assert [info["exportId"] for info in infos] == expected
 

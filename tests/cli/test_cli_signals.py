@@ -20,7 +20,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no 
 FAST = ("--min-delay", "0.05", "--max-delay", "0.1")
 CLOSED_PIPE = 128 + signal.SIGPIPE if sys.platform != "win32" else 0
 
-#: Runs the command as its script does, with a module in the way of the import that interrupts it.
+#: Runs the command as its script does, with a module whose import interrupts it.
 INTERRUPTED = """
 import os, signal, sys
 
@@ -130,7 +130,7 @@ def test_a_background_job_of_a_script_goes_on_after_ctrl_c(
         while not (output.exists() and "IN_PROGRESS" in output.read_text()):
             assert shell.poll() is None
             time.sleep(0.02)
-        # What a terminal does on Ctrl-C; the shell itself ends by it.
+        # What a terminal sends on Ctrl-C. The shell itself ends by it.
         os.killpg(shell.pid, signal.SIGINT)
         emulator.finish_export(export_id)
         while "SUCCEEDED" not in output.read_text():

@@ -60,7 +60,7 @@ def test_it_does_the_whole_job(emulator: Emulator, tmp_path: Path) -> None:
     assert command.stderr == ""
     started, *statuses, downloaded = json_lines(command.stdout)
     assert started == {"event": "started", "exportId": export_id}
-    assert [each["exportStatus"] for each in statuses] == ["IN_PROGRESS", "SUCCEEDED"]
+    assert [status["exportStatus"] for status in statuses] == ["IN_PROGRESS", "SUCCEEDED"]
     assert downloaded["path"] == str(tmp_path / f"{export_id}.zip")
     assert (tmp_path / f"{export_id}.zip").read_bytes() == emulator.archive(export_id)
 
@@ -94,4 +94,6 @@ def test_ctrl_c_says_how_to_go_on(emulator: Emulator) -> None:
 
     export_id = emulator.export_ids[-1]
     assert status == 130
-    assert command.stderr == (f"Interrupted. {export_id} goes on: aiodiscovery watch {export_id}\n")
+    assert command.stderr == (
+        f"Interrupted. {export_id} keeps running: aiodiscovery watch {export_id}\n"
+    )

@@ -1,4 +1,4 @@
-"""What a person sees, at terminals of any width: nothing that matters is cut off."""
+"""The display at terminals of any width: nothing that matters is cut off."""
 
 import io
 import re
@@ -65,7 +65,7 @@ class Screen:
         self.view = TerminalView(self.console, now=lambda: NOON, seconds=lambda: self.seconds)
 
     def lines_of(self, renderable: RenderableType) -> list[str]:
-        # Apart from what lives on the console itself.
+        # Messages, apart from what is live on the console itself.
         console = Console(file=io.StringIO(), width=self.console.width, height=self.console.height)
         with console.capture() as capture:
             console.print(renderable)
@@ -77,9 +77,9 @@ class Screen:
         return capture.get().splitlines()
 
     def table(self, *infos: "ExportInfoTypeDef", ids: list[str] | None = None) -> list[str]:
-        with self.view.watching(ids or [each["exportId"] for each in infos]):
-            for each in infos:
-                self.view.status(each, None)
+        with self.view.watching(ids or [export["exportId"] for export in infos]):
+            for export in infos:
+                self.view.status(export, None)
             lines = self.lines_of(self.view.table())
             self.console.file = io.StringIO()
         return lines
@@ -100,8 +100,8 @@ def test_a_usual_terminal_has_a_line_for_each_export_with_its_whole_id(width: in
 
     assert fits(lines, width)
     assert lines[0].split()[:3] == ["Export", "Status", "Elapsed"]
-    for line, each in zip(lines[1:5], INFOS, strict=True):
-        assert line.split()[:2] == [each["exportId"], each["exportStatus"]]
+    for line, export in zip(lines[1:5], INFOS, strict=True):
+        assert line.split()[:2] == [export["exportId"], export["exportStatus"]]
     assert lines[1].split()[2] == "11:07:00"
     assert MESSAGE in " ".join(" ".join(lines).split())
     assert lines[-1] == "2 in progress, 1 succeeded, 1 failed"
@@ -112,15 +112,15 @@ def test_a_narrow_terminal_shortens_ids_and_nothing_else(width: int) -> None:
     lines = Screen(width).table(*INFOS)
 
     assert fits(lines, width)
-    for line, each in zip(lines[1:5], INFOS, strict=True):
+    for line, export in zip(lines[1:5], INFOS, strict=True):
         words = line.split()
         beginning, _, end = words[0].partition("…")
-        assert each["exportId"].startswith(beginning)
-        assert each["exportId"].endswith(end)
-        assert words[1] == each["exportStatus"]
+        assert export["exportId"].startswith(beginning)
+        assert export["exportId"].endswith(end)
+        assert words[1] == export["exportStatus"]
     if width >= 40:
         assert lines[1].split()[2] == "11:07:00"
-    # Words are never cut, but where a line cannot hold one.
+    # Words are only split if a line cannot hold one.
     assert "nothing has been heard" in " ".join(" ".join(lines[5:-1]).split())
     assert lines[-1].startswith("2 in progress")
 
@@ -149,9 +149,9 @@ def test_a_table_that_lives_fits_the_height_and_counts_what_it_leaves_out(height
     infos += [info(number, "IN_PROGRESS") for number in range(5, 15)]
     screen.console = Console(file=io.StringIO(), width=60, height=height, force_terminal=True)
     screen.view = TerminalView(screen.console, now=lambda: NOON)
-    with screen.view.watching([each["exportId"] for each in infos]):
-        for each in infos:
-            screen.view.status(each, None)
+    with screen.view.watching([export["exportId"] for export in infos]):
+        for export in infos:
+            screen.view.status(export, None)
         lines = screen.lines_of(screen.view.table())
 
     assert len(lines) <= height - 1
@@ -160,14 +160,14 @@ def test_a_table_that_lives_fits_the_height_and_counts_what_it_leaves_out(height
     hidden = re.search(r"(\d+) not shown", lines[-1])
     assert shown == min(15, height - 3)
     assert (int(hidden[1]) if hidden else 0) == 15 - shown
-    # What goes on is shown first.
+    # Running exports are shown first.
     assert sum(" IN_PROGRESS " in line for line in lines) == min(10, shown)
 
 
 @pytest.mark.parametrize("width", [60, 80, 100])
 def test_a_bar_is_a_line_with_bytes_rate_and_time_left(width: int) -> None:
     screen = Screen(width)
-    screen.view.downloading([export_id(each) for each in range(5)])
+    screen.view.downloading([export_id(number) for number in range(5)])
     screen.download(1, 0.9)
     screen.download(2, 0.5)
     screen.download(3, 0.2, total=None)
@@ -184,7 +184,7 @@ def test_a_bar_is_a_line_with_bytes_rate_and_time_left(width: int) -> None:
 
 def test_what_has_ended_has_no_bar() -> None:
     screen = Screen(80)
-    screen.view.downloading([export_id(each) for each in range(3)])
+    screen.view.downloading([export_id(number) for number in range(3)])
     for number in range(3):
         screen.download(number, 1.0 if number == 0 else 0.5)
     done = DownloadedExport(Path("archives") / "export.zip", 24_000_000, truncated=False)
@@ -208,8 +208,13 @@ def test_a_listing_has_a_line_for_each_export_and_messages_below(width: int) -> 
     lines = screen.printed(lambda: screen.view.list_ended(None))
 
     assert fits(lines, width)
-    for line, each in zip(lines[1:5], INFOS, strict=True):
-        assert line.split() == [each["exportId"], each["exportStatus"], "2026-01-05", "00:53:00"]
+    for line, export in zip(lines[1:5], INFOS, strict=True):
+        assert line.split() == [
+            export["exportId"],
+            export["exportStatus"],
+            "2026-01-05",
+            "00:53:00",
+        ]
     assert MESSAGE in " ".join(" ".join(lines[5:]).split())
     assert lines[-1] == "4 exports: 2 in progress, 1 succeeded, 1 failed"
 
@@ -222,9 +227,9 @@ def test_a_narrow_listing_has_whole_ids_to_be_copied(width: int) -> None:
     lines = screen.printed(lambda: screen.view.list_ended(None))
 
     text = "\n".join(lines)
-    for each in INFOS:
-        assert re.search(rf"^{each['exportId']}", text, re.MULTILINE)
-        assert each["exportStatus"] in text
+    for export in INFOS:
+        assert re.search(rf"^{export['exportId']}", text, re.MULTILINE)
+        assert export["exportStatus"] in text
     assert MESSAGE in " ".join(text.split())
 
 
@@ -255,7 +260,7 @@ def test_agents_come_with_whole_ids(width: int) -> None:
 @needs_terminals
 @pytest.mark.parametrize("command", ["watch", "download"])
 def test_ctrl_c_leaves_what_was_there_once(tmp_path: Path, command: str) -> None:
-    """The terminal shows ``^C`` where the cursor is, which must not push anything away."""
+    """The terminal shows ``^C`` at the cursor, which must not push anything away."""
     with Emulator(exports=0, archive_size=2_000_000) as emulator:
         running = emulator.add_export(duration=None)
         done = emulator.add_export(status="SUCCEEDED")

@@ -1,4 +1,4 @@
-"""Text that is not ours: it drives no terminal, fakes no line and floods nothing."""
+"""Text from elsewhere: it cannot control a terminal, fake a line or flood the screen."""
 
 import json
 import logging
@@ -104,7 +104,7 @@ def test_a_status_message_is_harmless_in_each_form(
         assert "before" in output + errors
 
     assert main("list", export_id, "--output", "json") == 0
-    # What JSON escapes is whole.
+    # Text that JSON escapes is complete.
     output = capsys.readouterr().out
     assert json_lines(output)[0]["statusMessage"] == f"before {text} after"
     assert output.isascii()
@@ -112,7 +112,7 @@ def test_a_status_message_is_harmless_in_each_form(
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pty")
 def test_a_terminal_gets_none_of_it(emulator: Emulator) -> None:
-    message = "".join(HOSTILE[each] for each in ("clipboard", "cursor", "c1", "direction", "marks"))
+    message = "".join(HOSTILE[name] for name in ("clipboard", "cursor", "c1", "direction", "marks"))
     export_id = emulator.add_export(status="FAILED", message=message)
     odd = emulator.add_export()
     emulator.set_export_status(odd, "\x1b]0;title\x07\u202eDONE")
@@ -179,6 +179,6 @@ def test_no_debug_line_can_be_faked(
     assert is_harmless(errors.replace("\n", ""))
     lines = errors.splitlines()
     assert not any(line.startswith("2026-01-05") for line in lines)
-    # Where a record begins, a time stands; what is indented belongs to the one before.
+    # A record begins with a time. Indented lines belong to the record before.
     assert all(line[0].isdigit() or line.startswith(("  ", "Error: ")) for line in lines)
     assert "after" not in errors

@@ -1,4 +1,4 @@
-"""What all commands share: wrong use, errors in one line, streams that are not there."""
+"""What all commands share: usage errors, errors in one line, missing streams."""
 
 import os
 import re
@@ -28,7 +28,10 @@ ROOT = Path(__file__).parents[2]
         (["nothing"], "No such command 'nothing'"),
         (["list", "--nothing"], "No such option"),
         (["list", "--page-size", "101"], "101 is not in the range"),
-        (["list", "--local", "--region", "us-west-2"], "--local calls no AWS: leave out --region"),
+        (
+            ["list", "--local", "--region", "us-west-2"],
+            "--local does not call AWS: leave out --region",
+        ),
         (["list", "--local", "--starting-token", "a___-3"], "--starting-token: "),
         (["list", "--local", "--starting-token", "nonsense"], "The nextToken is not valid"),
         (["list", "--endpoint-url", "nonsense"], "Invalid endpoint: nonsense"),
@@ -53,9 +56,9 @@ ROOT = Path(__file__).parents[2]
         (["list", "--quiet", "--output", "json"], "give --quiet or --output json, not both"),
         (["agents", "-q", "--output", "json"], "give --quiet or --output json, not both"),
         (["list", "--ca-bundle", "nowhere.pem"], "'nowhere.pem' does not exist"),
-        (["list", "--ca-bundle", __file__], "there is no CA certificate that can be read in"),
+        (["list", "--ca-bundle", __file__], "no readable CA certificate in"),
         (["list", "--ca-bundle", __file__, "--no-verify-ssl"], "or --no-verify-ssl, not both"),
-        (["list", "--local", "--no-verify-ssl"], "--local calls no AWS"),
+        (["list", "--local", "--no-verify-ssl"], "--local does not call AWS"),
         (["start", "--local", "--start-time", "2026-01-05T08:00Z"], "give an --agent-id"),
         (
             ["start", "--local", "--agent-id", "o-1", "--end-time", "2026-01-05"],
@@ -88,10 +91,10 @@ def test_wrong_use_is_a_line_and_status_2(
         (
             "AuthorizationErrorException",
             "Not you.",
-            "not allowed to do this: Not you. It takes the permission discovery:Describe",
+            "not allowed to do this: Not you. You need the permission discovery:Describe",
         ),
         ("HomeRegionNotSetException", "No.", "Give that as --region, or choose one: aws migr"),
-        ("ThrottlingException", "Rate exceeded", "is asked too often (ThrottlingException)"),
+        ("ThrottlingException", "Rate exceeded", "gets too many requests (ThrottlingException)"),
         ("ExpiredTokenException", "secret", "Renew them, or give another --profile"),
         ("ServerInternalErrorException", "No.", "Try again later"),
         ("NewException", "secret", "the service answered NewException"),
@@ -127,7 +130,7 @@ def test_what_ends_a_watch_is_a_line_that_says_what_to_do(
     assert main("watch", "export-1") == 1
 
     expected = (
-        "Error: you are not allowed to do this: Not you. It takes the permission discovery:Describe"
+        "Error: you are not allowed to do this: Not you. You need the permission discovery:Describe"
     )
     assert capsys.readouterr().err.startswith(expected)
 
@@ -148,7 +151,7 @@ def test_it_says_what_is_missing(
 
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     assert main("list", "--region", "us-west-2") == 1
-    assert "there are no AWS credentials that work" in capsys.readouterr().err
+    assert "no working AWS credentials were found" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -183,7 +186,7 @@ def test_it_says_what_is_wrong_with_the_configuration(
 
 
 class LoginPage(BaseHTTPRequestHandler):
-    """What a proxy says to all that comes."""
+    """Answers every request like a proxy with a login page."""
 
     def do_POST(self) -> None:
         body = b"<html>Log in, please.</html>"
@@ -212,7 +215,7 @@ def test_another_server_than_the_service_is_an_error(
     output, errors = capsys.readouterr()
     assert (status, output) == (1, "")
     assert errors == (
-        "Error: the answer does not come from the Application Discovery Service. Check "
+        "Error: the answer is not from the Application Discovery Service. Check "
         "--endpoint-url and the network\n"
     )
 
@@ -277,7 +280,7 @@ def test_messages_that_cannot_be_written_change_no_status(emulator: Emulator) ->
 
 
 def shell(command: str, emulator: Emulator) -> subprocess.CompletedProcess[str]:
-    """Run the command in a shell, for what that does with its streams."""
+    """Run the command in a shell, which redirects its streams."""
     return subprocess.run(
         f"{shlex.join(COMMAND)} {command}",
         shell=True,
@@ -344,5 +347,5 @@ def test_local_lists_the_same_exports_each_time() -> None:
     first, second = run(None, "list", "--local"), run(None, "list", "--local")
 
     assert first.returncode == 0
-    ids = [[line.split()[0] for line in each.stdout.splitlines()] for each in (first, second)]
+    ids = [[line.split()[0] for line in done.stdout.splitlines()] for done in (first, second)]
     assert ids[0] == ids[1] != []

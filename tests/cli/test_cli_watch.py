@@ -1,4 +1,4 @@
-"""``aiodiscovery watch``: what it shows of exports, and the exit status they lead to."""
+"""``aiodiscovery watch``: what it shows of exports, and the exit statuses."""
 
 import signal
 import sys
@@ -37,7 +37,7 @@ def test_json_is_an_object_for_each_status_and_nothing_else(emulator: Emulator) 
 
     with Running(emulator, "watch", export_id, *FAST, "--output", "json") as command:
         command.read_until("IN_PROGRESS")
-        # What passes is a warning, and none of stdout's business.
+        # A temporary failure is a warning, and does not go to stdout.
         emulator.inject_throttling()
         command.read_until("Warning: asking for 1 exports failed")
         emulator.finish_export(export_id, truncated=True)
@@ -80,7 +80,7 @@ def test_an_unknown_id_is_an_error_once_the_others_have_ended() -> None:
     done = run(None, "watch", "--local", "export-unknown", known)
 
     assert done.returncode == 1
-    # It had ended before it was seen, nobody knows when.
+    # It had ended before it was seen, so its end is not known.
     assert done.stdout.split() == [known, "SUCCEEDED", "-"]
     assert done.stderr.startswith("Error: the service does not know export-unknown.")
     assert done.stderr.count("\n") == 1
@@ -99,7 +99,7 @@ def test_a_signal_ends_it_cleanly(emulator: Emulator, number: signal.Signals, wo
 
     assert status == 128 + number
     assert command.stderr == (
-        f"{word} The exports go on: aiodiscovery watch {export_id} --region us-east-1\n"
+        f"{word} The exports keep running: aiodiscovery watch {export_id} --region us-east-1\n"
     )
 
 
@@ -111,13 +111,13 @@ def test_a_terminal_gets_a_table_that_lives(emulator: Emulator) -> None:
         command.read_until("40 in progress, 13 not shown")
         emulator.inject_throttling()
         command.read_until("Warning: asking for 40 exports failed")
-        for each in ids[:-1]:
-            emulator.finish_export(each)
+        for export_id in ids[:-1]:
+            emulator.finish_export(export_id)
         command.read_until("1 in progress, 39 succeeded")
         emulator.fail_export(ids[-1], "The bucket is full.")
         assert command.wait() == 1
 
-    # When all is over it shows all, with nothing hidden and the cursor back.
+    # In the end it shows all rows, with nothing hidden and the cursor back.
     final = command.text[command.text.rindex("Export  ") :]
     head, *rows, counts, error = final.splitlines()
     assert head.split() == ["Export", "Status", "Elapsed", "Message"]
@@ -144,7 +144,7 @@ def test_ctrl_c_leaves_the_terminal_as_it_was(emulator: Emulator) -> None:
         status = command.stop()
 
     assert status == 130
-    assert command.text.splitlines()[-1].startswith("Interrupted. The exports go on:")
+    assert command.text.splitlines()[-1].startswith("Interrupted. The exports keep running:")
     assert command.stdout.rfind("\x1b[?25h") > command.stdout.rfind("\x1b[?25l") > -1
 
 

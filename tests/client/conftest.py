@@ -1,4 +1,4 @@
-"""What the tests of this room share: clients made in each way there is."""
+"""Shared by the tests of clients: clients made in each possible way."""
 
 from typing import TYPE_CHECKING
 

@@ -1,14 +1,14 @@
-"""Which answers are taken for the service's, and what comes of those that cannot be decoded.
+"""Which answers count as the service's, and what happens with those that cannot be decoded.
 
-The kinds, each tried with clients of ``create_client()`` and of aiobotocore, on both loops; the
+The kinds, each tried with clients of ``create_client()`` and of aiobotocore, on both loops. The
 places that ask the service are in ``test_answers_everywhere``:
 
 - with status 200, but not the service's: by status, content type, ``x-amzn-RequestId``, JSON,
   result;
 - the service's, and empty: with an empty list, without one, with null;
-- of test doubles, in the place of HTTP and in the place of the call: taken as they are;
-- undecodable, as a whole or in one value: always an error of botocore's kind, which says nothing of
-  what the answer holds, not in its chain either;
+- of test doubles, in place of HTTP and in place of the call: accepted as they are;
+- undecodable, as a whole or in one value: always an error of botocore's kind, which says nothing
+  about the content of the answer, not even in its chain;
 - undecodable errors: an error whose code is the status;
 - odd, but decoded by aiobotocore: decoded.
 """
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.anyio
 
 AWS_JSON = "application/x-amz-json-1.1"
-#: Stands for what may be secret in an answer.
+#: Stands for secrets in an answer.
 SECRET = "hush-hush"
 EXPORT = {
     "exportId": "export-1",
@@ -50,7 +50,7 @@ EXPORT = {
 
 @pytest.fixture
 def maker(anyio_backend: str, session: AioSession) -> Maker:
-    """Make clients in both ways: decoding takes no notice of the event loop."""
+    """Make clients in both ways. The event loop makes no difference to decoding."""
     return Maker("ours" if anyio_backend == "trio" else "aiobotocore's", anyio_backend, session)
 
 
@@ -195,14 +195,14 @@ async def test_a_value_that_cannot_be_decoded_is_an_error_of_botocore_s_kind(
     with pytest.raises(ResponseParserError, match="DescribeExportTasks cannot be used") as caught:
         await pages.build_full_result()
 
-    # With all that it is chained to, shown or not.
+    # Including everything in its chain, shown or not.
     shown = "".join(traceback.format_exception(caught.value))
     assert SECRET not in shown + repr(chain(caught.value))
     assert len((await pages.build_full_result())["exportsInfo"]) == 25
 
 
 def chain(error: BaseException | None) -> list[Any]:
-    """Return all that an error is chained to, and what they hold."""
+    """Return everything that an error is chained to, and its contents."""
     found = []
     while error is not None:
         found += [error.args, vars(error)]

@@ -1,8 +1,9 @@
-"""Only the service's own answers count, wherever one is asked for.
+"""Only the service's own answers count, wherever the service is asked.
 
-The kind: what is not the service's answer is taken for one. A portal's page, nothing, half a
-document, another server's JSON come with status 200, and were an empty page, "not found", or an
-exception that nobody expects. Every place that asks the service, and what must come of it:
+The kind of fault: an answer from elsewhere is taken for the service's. A portal's page, an empty
+body, half a document or another server's JSON come with status 200. They were taken for an empty
+page or "not found", or raised an unexpected exception. Every place that asks the service, and what
+must happen there:
 
 - ``get_paginator()``: pages, ``items()``, ``search()``, ``build_full_result()``, ``prefetch()`` of
   one listing, and of several requests for many ids: an error, and the page is still to come;
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.anyio
 
-#: Those that came with status 200.
+#: The answers with status 200.
 FOREIGN: list[ForeignKind] = [
     "portal",
     "empty",
@@ -51,7 +52,7 @@ FOREIGN: list[ForeignKind] = [
     "array",
     "bytes",
 ]
-#: One of each: no JSON, the beginning of JSON, JSON of something else, one bad item.
+#: One of each: not JSON, the beginning of JSON, JSON of something else, one bad item.
 SOME: list[ForeignKind] = ["portal", "half", "object", "null-item"]
 SHORT: dict[str, Any] = {"min_delay": 0.01, "max_delay": 0.02, "max_rate": None}
 
@@ -62,11 +63,11 @@ def listing(client: "Client") -> Any:
 
 
 def ids_of(infos: Any) -> list[str]:
-    return [each["exportId"] for each in infos]
+    return [export["exportId"] for export in infos]
 
 
 async def the_pages(client: "Client", pages: Any) -> list[str]:
-    return [each async for page in pages for each in ids_of(page["exportsInfo"])]
+    return [export_id async for page in pages for export_id in ids_of(page["exportsInfo"])]
 
 
 # Listings
@@ -86,16 +87,16 @@ async def test_in_place_of_a_page_it_is_an_error_and_the_page_is_still_the_next(
         await anext(iterator)
 
     assert pages.resume_token == token == first["NextToken"]
-    rest = [each async for page in iterator for each in ids_of(page["exportsInfo"])]
+    rest = [export_id async for page in iterator for export_id in ids_of(page["exportsInfo"])]
     assert ids_of(first["exportsInfo"]) + rest == list(emulator.export_ids)
 
 
 async def collect_items(pages: Any) -> list[str]:
-    return ids_of([each async for each in pages.items()])
+    return ids_of([item async for item in pages.items()])
 
 
 async def collect_search(pages: Any) -> list[str]:
-    return [each async for each in pages.search("exportsInfo[].exportId")]
+    return [export_id async for export_id in pages.search("exportsInfo[].exportId")]
 
 
 async def collect_full(pages: Any) -> list[str]:
@@ -104,7 +105,7 @@ async def collect_full(pages: Any) -> list[str]:
 
 async def collect_ahead(pages: Any) -> list[str]:
     async with pages.prefetch(3) as ahead:
-        return ids_of([each async for each in ahead.items()])
+        return ids_of([item async for item in ahead.items()])
 
 
 @pytest.mark.parametrize("kind", SOME)
@@ -133,7 +134,7 @@ async def test_items_go_on_where_they_stopped(any_client: "Client", emulator: Em
     with pytest.raises(ResponseParserError):
         await anext(items)
 
-    assert ids_of(seen) + ids_of([each async for each in items]) == list(emulator.export_ids)
+    assert ids_of(seen) + ids_of([item async for item in items]) == list(emulator.export_ids)
 
 
 @pytest.mark.parametrize(
@@ -162,8 +163,8 @@ async def test_every_operation_is_listed_with_the_same_care(
     with pytest.raises(ResponseParserError):
         await pages.build_full_result()
 
-    (items,) = (each for each in whole.values() if isinstance(each, list))
-    (again,) = (each for each in (await pages.build_full_result()).values())
+    (items,) = (value for value in whole.values() if isinstance(value, list))
+    (again,) = (value for value in (await pages.build_full_result()).values())
     assert len(again) == len(items)
 
 
@@ -216,7 +217,7 @@ async def by_wait_all(client: "Client", export_id: str) -> str:
 
 async def by_updates(client: "Client", export_id: str) -> str:
     async with ExportWatcher(client, **SHORT) as watcher:
-        return [each.status async for each in watcher.updates([export_id])][-1]
+        return [update.status async for update in watcher.updates([export_id])][-1]
 
 
 async def by_function(client: "Client", export_id: str) -> str:
@@ -258,7 +259,7 @@ async def test_a_wait_for_a_batch_delete_asks_again(
     any_client: "Client", emulator: Emulator, kind: ForeignKind
 ) -> None:
     task_id = emulator.add_batch_delete_task(duration=0)
-    # There is no list in this answer to put a null in.
+    # This answer has no list to put a null in.
     emulator.inject_foreign_answer("portal" if kind == "null-item" else kind, calls=3)
 
     async with BatchDeleteWatcher(any_client, **SHORT) as watcher:
@@ -429,4 +430,4 @@ def test_the_command_says_that_something_else_answers(
 
     output, errors = capsys.readouterr()
     assert (status, output) == (1, "")
-    assert "does not come from the Application Discovery Service" in errors
+    assert "is not from the Application Discovery Service" in errors

@@ -1,4 +1,4 @@
-"""Whatever comes over the wire, it is a page, or an error of botocore's kind."""
+"""Whatever bytes arrive, the result is a page, or an error of botocore's kind."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -108,7 +108,7 @@ def test_what_comes_is_a_page_of_objects_or_an_error_of_botocore_s_kind(
         else:
             assert status == 200
             items = page.get(result_key, [])
-            assert all(type(each) is dict for each in items)
+            assert all(type(item) is dict for item in items)
             # It is what aiobotocore makes of it.
             assert len(items) == len(listener.direct(method).get(result_key, []))
 

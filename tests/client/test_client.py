@@ -22,7 +22,7 @@ from botocore.exceptions import (
 import aiodiscovery
 from aiodiscovery.emulator import Emulator
 
-# What a client is made of besides an endpoint.
+# The arguments that a client needs besides an endpoint.
 NOWHERE: dict[str, Any] = {
     "region_name": "us-west-2",
     "aws_access_key_id": "testing",
@@ -119,7 +119,7 @@ async def test_the_client_works_as_aiobotocore_s(anyio_backend: str, emulator: E
     async with aiodiscovery.create_client(**emulator.client_kwargs) as client:
         answer = await client.describe_export_tasks()
 
-    assert [each["exportId"] for each in answer["exportsInfo"]] == list(emulator.export_ids)
+    assert [export["exportId"] for export in answer["exportsInfo"]] == list(emulator.export_ids)
 
 
 @pytest.mark.anyio
@@ -201,7 +201,7 @@ async def test_the_keys_are_in_no_repr_of_the_client(anyio_backend: str) -> None
 
 
 class Session:
-    """A session of somebody else's, which is no client."""
+    """Another library's session, which is not a client."""
 
     def create_client(self) -> None: ...
 

@@ -1,18 +1,18 @@
-"""What a client's connections do and do not do, whatever backend of aiobotocore it has.
+"""The behaviour of a client's connections, with each backend of aiobotocore.
 
-The kinds, and every place that they touch:
+The kinds of faults, and every place that they affect:
 
-- A redirect is followed, with the session token. All calls of this package, of clients that
-  ``create_client()`` makes (direct calls, too) and of those that aiobotocore made; to a page on the
-  same server and to another origin; with 301, 302, 303, 307 and 308; before the first connection
-  and after it; through a backend of the caller's own that follows them all the same.
-- A closed client goes on. ``create_client()``'s and aiobotocore's, left or closed with ``close()``,
-  used before or not: by a listing, a watcher, a start and a direct call.
+- A redirect is followed, with the session token. All calls of this package, with clients that
+  ``create_client()`` makes (also direct calls) and with those that aiobotocore made; to a page on
+  the same server and to another origin; with 301, 302, 303, 307 and 308; before the first
+  connection and after it; through the caller's own backend that follows them all the same.
+- A closed client keeps working. ``create_client()``'s and aiobotocore's, left or closed with
+  ``close()``, used before or not: by a listing, a watcher, a start and a direct call.
 - A client is used in another event loop than its own.
 - Waiting for a connection of the pool ends after five seconds on one backend and not on the other.
 
-aiobotocore has no public setting for these; what is reached for instead is private there. These
-tests are what notices when it changes.
+aiobotocore has no public setting for these. What is used instead is private there. These tests
+notice when it changes.
 """
 
 import asyncio
@@ -110,7 +110,7 @@ async def test_an_answer_that_came_after_a_redirect_all_the_same_is_refused(
         original: Any = vars(AIOHTTPSession)["_get_session"]
 
         async def send(self, request: Any) -> Any:
-            # Goes past what this package has a hand in.
+            # Not through a call of this package.
             connected = await self.original(None)
             self._get_session = lambda _: _returned(connected)
             return await super().send(request)
@@ -224,7 +224,7 @@ def test_a_client_of_another_event_loop_is_refused(
 async def test_waiting_for_a_connection_of_the_pool_takes_as_long_as_it_takes(
     maker: Maker, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # What aiobotocore has for 5 seconds, so that the test need not wait for so long.
+    # aiobotocore's limit of 5 seconds, shortened so that the test need not wait for so long.
     shorten_pool_timeout(monkeypatch, 0.05)
     emulator.inject_latency(0.3, calls=1)
     async with (

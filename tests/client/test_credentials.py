@@ -1,11 +1,11 @@
 """Credentials whose source fails: an error of botocore's kind, and waits that outlast it.
 
-The kind: botocore hands on whatever the source of credentials raises, which may be anything, and
-may hold what the source printed. Each call signs its request, and all go through one door: here
-it is tried with listings, ``start_export()`` and watchers, with clients of ``create_client()`` and
-of aiobotocore. The sources are a ``credential_process`` that prints no JSON, another JSON, no text
-or nothing, that fails, and that is not there; one whose credentials have expired; and a source of
-the caller's own.
+The kind of fault: botocore passes on whatever the source of credentials raises. That may be
+anything, and may hold what the source printed. Each call signs its request, and all calls go
+through one function. Here it is tried with listings, ``start_export()`` and watchers, with clients
+of ``create_client()`` and of aiobotocore. The sources are a ``credential_process`` that does not
+print JSON, or prints other JSON, bytes that are not text, or nothing, one that fails, and one that
+does not exist; one whose credentials have expired; and the caller's own source.
 """
 
 import json
@@ -34,12 +34,12 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.anyio
 
-#: Stands for what a source prints.
+#: Stands for the output of a source.
 SECRET = "hush-hush"
 
 
 class Source:
-    """A ``credential_process``, whose credentials are to be refreshed before each request."""
+    """A ``credential_process`` whose credentials must be refreshed before each request."""
 
     def __init__(self, folder: Path) -> None:
         self._output = folder / "output"
@@ -81,7 +81,7 @@ def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Source:
 
 
 def new_session(backend: str, session: AioSession) -> AioSession:
-    """Return one that has no credentials yet, and has read the service's model."""
+    """Return a session without credentials so far, which has read the service's model."""
     made = get_session()
     made.register_component("data_loader", session.get_component("data_loader"))
     if backend == "trio":
@@ -94,7 +94,7 @@ def new_session(backend: str, session: AioSession) -> AioSession:
 def own_maker(
     request: pytest.FixtureRequest, anyio_backend: str, session: AioSession, source: Source
 ) -> Maker:
-    """One whose clients have the credentials of that process."""
+    """A session whose clients have the credentials of that process."""
     own = new_session(anyio_backend, session)
     return Maker(request.param, anyio_backend, own, with_keys=False)
 
@@ -146,8 +146,10 @@ async def test_it_is_an_error_of_botocore_s_kind_and_the_page_is_still_the_next(
 
     assert SECRET not in "".join(traceback.format_exception(caught.value))
     source.repair()
-    rest = [each["exportId"] async for page in iterator for each in page["exportsInfo"]]
-    assert [each["exportId"] for each in first["exportsInfo"]] + rest == list(emulator.export_ids)
+    rest = [export["exportId"] async for page in iterator for export in page["exportsInfo"]]
+    assert [export["exportId"] for export in first["exportsInfo"]] + rest == list(
+        emulator.export_ids
+    )
 
 
 @pytest.mark.parametrize("kind", ["no JSON", "null", "a failure", "not there", "expired"])

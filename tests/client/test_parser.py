@@ -1,4 +1,4 @@
-"""What create_client's clients make of the service's answers: the same as botocore does, in UTC."""
+"""How create_client's clients decode the service's answers: the same as botocore, in UTC."""
 
 import json
 import sys
@@ -47,7 +47,7 @@ KWARGS: dict[str, Any] = {
     "region_name": "us-west-2",
     "aws_access_key_id": "testing",
     "aws_secret_access_key": "testing",
-    # The operations are called without the parameters that they need, and once.
+    # The operations are called once, without the parameters that they need.
     "config": Config(parameter_validation=False, retries={"total_max_attempts": 1}),
 }
 
@@ -62,7 +62,7 @@ def botocore_s_client(session: AioSession, emulator: Emulator, backend: str) -> 
 async def outcome(
     client: Any, operation: str, body: bytes, status: int = 200, headers: Any = None
 ) -> tuple[Any, ...]:
-    """Call the operation, answer it in place of the network, and tell what comes out."""
+    """Call the operation, answer it in place of the network, and return the result."""
 
     if headers is None:
         headers = {"x-amzn-requestid": "request-1"}
@@ -84,14 +84,14 @@ async def outcome(
 
 
 def comparable(value: Any) -> Any:
-    """Tell values and types apart that == does not; tell no zones of one instant apart."""
+    """Distinguish values and types that == does not, but not the time zones of one instant."""
     if isinstance(value, dict):
-        return {key: comparable(each) for key, each in value.items()}
+        return {key: comparable(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [comparable(each) for each in value]
+        return [comparable(item) for item in value]
     if isinstance(value, datetime):
         aware = value if value.tzinfo else value.replace(tzinfo=UTC)
-        # A difference, for UTC has no date for some of them.
+        # The difference, because some of them are out of range in UTC.
         return ("instant", aware - datetime(2000, 1, 1, tzinfo=UTC))
     return (type(value).__name__, repr(value))
 
@@ -100,8 +100,8 @@ def datetimes(value: Any) -> Iterator[datetime]:
     if isinstance(value, datetime):
         yield value
     elif isinstance(value, dict | list | tuple):
-        for each in value.values() if isinstance(value, dict) else value:
-            yield from datetimes(each)
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from datetimes(item)
 
 
 @pytest.fixture
@@ -119,7 +119,7 @@ def zone(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
 
 @pytest.fixture(scope="module")
 def machine_in_utc() -> Iterator[None]:
-    """Botocore's conversions by way of the machine's zone have limits of their own elsewhere."""
+    """botocore's conversions through the machine's time zone have limits elsewhere."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TZ", "UTC")
         time.tzset()
@@ -128,7 +128,7 @@ def machine_in_utc() -> Iterator[None]:
 
 
 class Pair:
-    """Our client and one that the same session made, and how each takes the same answer."""
+    """Our client and one that the same session made, and how each decodes the same answer."""
 
     def __init__(self, portal: Any, ours: Any, botocores: Any) -> None:
         self.portal = portal
@@ -136,11 +136,11 @@ class Pair:
         self.botocores = botocores
 
     def check(self, operation: str, body: bytes, status: int = 200, headers: Any = None) -> None:
-        """Both do the same, and ours has all timestamps in UTC."""
+        """Both give the same result, and all timestamps of ours are in UTC."""
         expected = self.portal.call(outcome, self.botocores, operation, body, status, headers)
         actual = self.portal.call(outcome, self.ours, operation, body, status, headers)
         assert comparable(actual) == comparable(expected)
-        assert {each.tzinfo for each in datetimes(actual) if 1 < each.year < 9999} <= {UTC}
+        assert {time.tzinfo for time in datetimes(actual) if 1 < time.year < 9999} <= {UTC}
 
 
 @contextmanager
@@ -228,7 +228,7 @@ def test_an_error_is_raised_as_botocore_raises_it(pair: Pair, operation: str) ->
 
 
 def calls_into_botocore_s_parser(pair: Pair, operation: str, body: bytes) -> int:
-    """Count Python's calls, which no timing disturbs."""
+    """Count Python's calls, which do not depend on timing."""
     count = 0
 
     def note(frame: FrameType, event: str, _: Any) -> None:
@@ -258,7 +258,9 @@ def test_botocore_s_parser_has_nothing_to_do_with_the_items(pair: Pair, operatio
 
 def test_nulls_and_new_members_leave_it_at_that(pair: Pair) -> None:
     page = sample(SERVICE.operation_model("DescribeExportTasks").output_shape, 50)
-    page["exportsInfo"] = [each | {"statusMessage": None, "new": 1} for each in page["exportsInfo"]]
+    page["exportsInfo"] = [
+        export | {"statusMessage": None, "new": 1} for export in page["exportsInfo"]
+    ]
     page["exportsInfo"] += [None]
     nothing = calls_into_botocore_s_parser(pair, "DeleteTags", b"{}")
 
@@ -268,7 +270,7 @@ def test_nulls_and_new_members_leave_it_at_that(pair: Pair) -> None:
 
 
 class NewerModel(Loader):
-    """Loads the service's model with one more member in what StartExportTask answers."""
+    """Loads the service's model with one more member in the answer of StartExportTask."""
 
     def __init__(self, member: dict[str, Any], shapes: dict[str, Any]) -> None:
         super().__init__()
@@ -376,9 +378,9 @@ async def test_timestamps_are_in_utc_in_any_zone(
         listed = (await ours.describe_export_tasks())["exportsInfo"]
         expected = (await botocores.describe_export_tasks())["exportsInfo"]
 
-    assert {each["exportRequestTime"].tzinfo for each in listed} == {UTC}
-    assert [each["exportRequestTime"] for each in listed] == [
-        each["exportRequestTime"] for each in expected
+    assert {export["exportRequestTime"].tzinfo for export in listed} == {UTC}
+    assert [export["exportRequestTime"] for export in listed] == [
+        export["exportRequestTime"] for export in expected
     ]
 
 
@@ -448,8 +450,10 @@ async def test_other_clients_of_the_session_stay_as_they_are(
         botocore_s_client(session, emulator, anyio_backend) as after,
     ):
         offsets = [
-            (await each.describe_export_tasks())["exportsInfo"][0]["exportRequestTime"].utcoffset()
-            for each in (before, ours, after)
+            (await client.describe_export_tasks())["exportsInfo"][0][
+                "exportRequestTime"
+            ].utcoffset()
+            for client in (before, ours, after)
         ]
 
     assert offsets[0] == offsets[2] != offsets[1]
@@ -460,7 +464,7 @@ async def test_other_clients_of_the_session_stay_as_they_are(
 
 
 class Provider:
-    """Gives credentials, and counts how often."""
+    """Returns credentials, and counts how many times."""
 
     def __init__(self) -> None:
         self.loads = 0

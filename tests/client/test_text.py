@@ -1,4 +1,4 @@
-"""Text that is not ours, as it is shown.
+"""Text from elsewhere, as it is shown.
 
 The places: ids, statuses and messages of the service in the command's output and in logs
 (``cli``, ``_watching``, ``_exports``), error codes (``failures``), headers of downloads

@@ -1,4 +1,4 @@
-"""What the tests of collections share: a directory whose disk nobody has to wait for."""
+"""Shared by the tests of collections: a directory on a fast disk."""
 
 import tempfile
 from collections.abc import Iterator
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-#: A file system in memory, where there is one. The ledger waits for the disk at each step.
+#: A file system in memory, if there is one. The ledger waits for the disk at each step.
 IN_MEMORY = Path("/dev/shm")
 
 

@@ -1,4 +1,4 @@
-"""A collection on a virtual clock: every row once, each window started once, and the truth told."""
+"""A collection on a virtual clock: every row once, each window started once, a true report."""
 
 from pathlib import Path
 from typing import Any
@@ -102,7 +102,7 @@ def test_what_is_truncated_anywhere_is_asked_for_in_halves(tmp_path: Path) -> No
         end - start for _, start, end in estate.started if start is not None and end is not None
     }
     assert {72 * HOUR, 36 * HOUR, 18 * HOUR, 9 * HOUR} <= lengths
-    # What was replaced by its halves is not kept.
+    # An archive that was replaced by its halves is not kept.
     assert all("T" in file.path.name for agent in report.agents for file in agent.files)
     assert not list((tmp_path / "incoming").iterdir())
 
@@ -213,7 +213,7 @@ def test_an_error_of_the_server_does_not_say_that_nothing_was_started(tmp_path: 
     report = collect(estate, tmp_path)
 
     assert_all_once(estate, tmp_path, report)
-    # It was looked for, for a minute, before it was sent again.
+    # It was looked for, for a minute, before the start was sent again.
     assert sum(name == "DescribeExportTasks" for _, name in estate.calls) >= 4
 
 
@@ -272,7 +272,7 @@ def test_an_export_that_failed_is_tried_three_times_in_all(tmp_path: Path) -> No
     of_second = [count for (agent_id, *_), count in estate.started.items()
                  if agent_id == second.agent_id]  # fmt: skip
     assert of_second == [3]
-    # That holds for the collections that follow too.
+    # The same is true of later collections.
     assert not collect(estate, tmp_path).is_complete
     assert sum(count for (agent_id, *_), count in estate.started.items()
                if agent_id == second.agent_id) == 3  # fmt: skip
@@ -565,7 +565,7 @@ def test_a_second_collection_at_the_same_time_says_so(tmp_path: Path) -> None:
                 aiodiscovery.CollectionInUseError, match=r"at work in .*, in process \d+"
             ):
                 await aiodiscovery.collect_exports(client, tmp_path, http_client=http)
-            # A report is to be had meanwhile.
+            # A report can be made meanwhile.
             assert not (await aiodiscovery.check_collection(tmp_path)).is_complete
 
     run_at_once(scenario)

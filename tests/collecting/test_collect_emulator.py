@@ -1,4 +1,4 @@
-"""Collections from the emulator: over HTTP, with all that goes wrong, and killed at any moment."""
+"""Collections from the emulator: over HTTP, with all possible faults, and killed at any moment."""
 
 import contextlib
 import itertools
@@ -32,7 +32,7 @@ def key(row: dict[str, str]) -> tuple[str, ...]:
 
 
 def assert_rows_are_the_truth(emulator: Emulator, report: CollectionReport) -> None:
-    """Compare the rows of all archives on disk with those that the agents truly have."""
+    """Compare the rows of all archives on disk with those of the agents."""
     for agent in report.agents:
         collected = {name: Counter[tuple[str, ...]]() for name in AGENT_TABLES}
         for file in agent.files:
@@ -44,7 +44,7 @@ def assert_rows_are_the_truth(emulator: Emulator, report: CollectionReport) -> N
 
 
 def started(emulator: Emulator) -> Counter[tuple[str, float, float]]:
-    """Count the starts that the service carried out, by agent and range, but those that FAILED."""
+    """Count the starts that were carried out, by agent and range, except those that FAILED."""
     failed = {
         (info["requestedStartTime"], info["requestedEndTime"])
         for info in exports(emulator)
@@ -83,11 +83,11 @@ async def test_forty_agents_come_whole_whatever_goes_wrong(
         visibility_delay=0.05,
         refuse_repeats=True,
     ) as emulator:
-        # Others take three of the five places for a while.
+        # Others take up three of the five places for a while.
         (other, *_) = emulator.agent_ids
         for number, duration in enumerate((0.5, 1.0, 2.0)):
             emulator.add_export(agent_id=other, duration=duration, start_time=0, end_time=number)
-        # What FAILED is tried again soon, so no window meets three of these.
+        # An export that FAILED is tried again soon, so no window meets three of these.
         for number in range(agents):
             if number % 10 == 9:
                 emulator.plan_export(fail_with=f"Failure {number}.")
@@ -121,7 +121,7 @@ async def test_forty_agents_come_whole_whatever_goes_wrong(
 
 
 class Server:
-    """Processes that collect, one after the other, each of which can be killed."""
+    """Processes that collect, one after the other. Each can be killed."""
 
     def __init__(self, endpoint_url: str, directory: Path) -> None:
         self._command = [sys.executable, "-W", "error", str(SERVER), endpoint_url, str(directory)]
@@ -142,7 +142,7 @@ class Server:
             self._process.kill()
 
     def run(self, is_time: Callable[[], bool] | None = None) -> int:
-        """Collect, until that ends or it is time to kill it, and return the exit status."""
+        """Collect until it ends or is to be killed, and return the exit status."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write("\n")
@@ -167,7 +167,7 @@ class Server:
 
 
 class Steps:
-    """So many exports and downloads that are asked for, and some time after that, in seconds."""
+    """A number of requested exports and downloads, and some seconds after that."""
 
     def __init__(self, emulator: Emulator, count: int, seconds: float) -> None:
         self._emulator = emulator

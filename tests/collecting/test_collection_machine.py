@@ -47,7 +47,7 @@ class Started(NamedTuple):
 
 
 class CollectionMachine(RuleBasedStateMachine):
-    """A collection without a service's time: what the service does is drawn."""
+    """A collection without real time: the actions of the service are drawn."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -110,7 +110,9 @@ class CollectionMachine(RuleBasedStateMachine):
         self.send(start, fate)
 
     def send(self, start: Start, fate: str) -> None:
-        known = [each for each, started in self.service.items() if started.agent_id is None]
+        known = [
+            export_id for export_id, started in self.service.items() if started.agent_id is None
+        ]
         record = self.ledger.intend(
             start.kind,
             start.agent_id,
@@ -215,7 +217,7 @@ class CollectionMachine(RuleBasedStateMachine):
             assert sorted(self.book, key=lambda record: record.id) == self.ledger.records()
 
     def bring_to_an_end(self) -> None:
-        """From here on all goes well: then nothing is missing but what was given up."""
+        """From here on nothing fails. Then nothing is missing except what was given up."""
         for _ in range(1000):
             for record in self.in_state(State.INTENDED):
                 self.find_one(record)

@@ -1,4 +1,4 @@
-"""What is planned: whatever exports leave out, the windows cover a range once."""
+"""The plan: whatever exports leave out, the windows cover a range once."""
 
 import itertools
 from dataclasses import replace
@@ -48,7 +48,7 @@ def test_what_an_archive_did_not_reach_is_asked_for_next() -> None:
     done = Window(0, 3 * DAY, State.DONE, Range(0, 2 * DAY))
 
     assert plan(Range(0, 7 * DAY), [done]) == Range(2 * DAY, 5 * DAY)
-    # Up to where another window begins.
+    # Up to the beginning of another window.
     later = Window(3 * DAY, 6 * DAY, State.RUNNING)
     assert plan(Range(0, 7 * DAY), [later, done]) == Range(2 * DAY, 3 * DAY)
 
@@ -66,7 +66,7 @@ def test_what_an_archive_did_not_reach_is_asked_for_next() -> None:
         (Contents(True, True, Range(0, 0)), State.SPLIT, None),
         (Contents(True, True, None), State.SPLIT, None),
         (Contents(True, False, None), State.SPLIT, None),
-        # A second of progress at least.
+        # At least a second of progress.
         (Contents(False, True, Range(0, 0)), State.DONE, Range(0, 1)),
         (Contents(False, True, Range(-9, -5)), State.DONE, Range(0, 1)),
     ],
@@ -175,7 +175,7 @@ def test_whatever_archives_leave_out_the_windows_cover_the_range_once(data: st.D
     may_extend = data.draw(st.booleans())
     taken = set(data.draw(st.lists(st.just(Range(start, start + LONGEST)), max_size=1)))
     windows: list[Window] = []
-    # Towards the end everything is whole, so that it ends.
+    # In the end all archives are whole, so that it terminates.
     for step in range(400):
         running = [at for at, window in enumerate(windows) if window.state is State.RUNNING]
         found = next_range(target, windows, is_taken=taken.__contains__, may_extend=may_extend)
@@ -205,5 +205,5 @@ def test_whatever_archives_leave_out_the_windows_cover_the_range_once(data: st.D
     given_up = [w.range for w in windows if w.state in (State.FAILED, State.TRUNCATED)]
     covered_seconds = covered_ranges(target, windows)
     missing = subtract(target, covered_seconds)
-    # What is missing is what was given up, to the second.
+    # What is missing is exactly what was given up.
     assert missing == subtract(target, subtract(target, given_up))

@@ -1,4 +1,4 @@
-"""What an archive says of itself, in every form and with everything that may be wrong with it."""
+"""What an archive says about itself, in every form and with every possible defect."""
 
 import json
 import zipfile
@@ -88,7 +88,7 @@ def test_results_that_cannot_be_read_say_nothing(tmp_path: Path, text: bytes) ->
 
     assert (found.asked_for, found.actual, found.truncated) == (frozenset(), None, False)
     assert found.has_data
-    # Whose rows they are is seen in the rows.
+    # The rows show whose they are.
     assert found.is_of(Kind.AGENT, "o-1")
     assert not found.is_of(Kind.AGENT, "o-2")
 

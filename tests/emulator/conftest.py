@@ -68,7 +68,7 @@ def _call(
     body: bytes | None = None,
     headers: dict[str, str | None] | None = None,
 ) -> Answer:
-    """Call an operation without a client; a header that is None is left out."""
+    """Call an operation without a client. A header that is None is left out."""
     if body is None:
         body = json.dumps({} if parameters is None else parameters).encode()
     all_headers = {
@@ -108,7 +108,7 @@ def connect() -> "Iterator[Callable[[Emulator], ApplicationDiscoveryServiceClien
 
 @pytest.fixture
 def emulator() -> Iterator[Emulator]:
-    """Run an emulator whose exports run until they are told."""
+    """Run an emulator whose exports run until they are ended."""
     with Emulator(export_duration=None) as emulator:
         yield emulator
 

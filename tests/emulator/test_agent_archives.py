@@ -146,7 +146,7 @@ def test_an_export_of_nothing_has_its_results_alone(emulated: Emulator) -> None:
 @pytest.mark.parametrize("ends", ["both", "start", "end", "none"])
 def test_an_open_range_covers_72_hours(ends: str) -> None:
     emulator = Emulator(exports=0, agent_days=20, seed=3)
-    agent_id = max(emulator.agent_ids, key=lambda each: _length(emulator, each))
+    agent_id = max(emulator.agent_ids, key=lambda agent_id: _length(emulator, agent_id))
     born, died = emulator.agent_life(agent_id)
     times = {
         "both": {"startTime": born, "endTime": born + 72 * HOUR},
@@ -216,7 +216,7 @@ def test_an_agent_that_is_not_listed_has_data_too(emulated: Emulator) -> None:
 def test_seeded_exports_of_agents_have_rows() -> None:
     emulator = Emulator(exports=60)
     exports = emulator.call("DescribeExportTasks", {})["exportsInfo"]
-    of_agents = [each for each in exports if "requestedStartTime" in each]
+    of_agents = [export for export in exports if "requestedStartTime" in export]
     assert len(of_agents) > 5
     for export in of_agents:
         assert any(True for _ in emulator.export_rows(export["exportId"], "systemPerformance"))
@@ -238,7 +238,7 @@ def test_an_export_that_is_too_large_is_truncated() -> None:
     assert seconds(summary["ActualStartTime"]) == first
     assert seconds(summary["ActualEndTime"]) == last
     assert last % 900 == 0
-    # As many quarters of an hour as there is place for.
+    # As many quarters of an hour as fit.
     assert 45_000 < sum(map(len, files(body).values())) < 52_000
     for name in AGENT_TABLES:
         rows = emulator.agent_rows(agent_id, name, first, last)

@@ -1,4 +1,4 @@
-"""Agents: how long they live, what they see, and which are none."""
+"""Agents: how long they live, what they see, and which are connectors."""
 
 import re
 from datetime import UTC, datetime
@@ -113,8 +113,10 @@ def test_what_an_agent_saw_does_not_depend_on_its_life() -> None:
     other.set_agent_life(agent_id, registered_time=start - 3 * DAY, last_ping_time=end + 5 * DAY)
     assert other.agent_life(agent_id) == (start - 3 * DAY, end + 5 * DAY)
     for table in AGENT_TABLES:
-        # It tells what there is when it is registered, so the first second has other rows.
-        rows = [list(each.agent_rows(agent_id, table, start + 1, end)) for each in (one, other)]
+        # It reports its inventory when it is registered, so the first second has other rows.
+        rows = [
+            list(emulator.agent_rows(agent_id, table, start + 1, end)) for emulator in (one, other)
+        ]
         assert rows[0] == rows[1]
     assert count(other, agent_id, "systemPerformance") > count(one, agent_id, "systemPerformance")
 
@@ -131,8 +133,8 @@ def test_a_new_life_is_listed() -> None:
 
 def test_another_seed_sees_other_things() -> None:
     rows = [
-        next(each.agent_rows(each.agent_ids[0], "systemPerformance"))
-        for each in (Emulator(seed=1), Emulator(seed=2))
+        next(emulator.agent_rows(emulator.agent_ids[0], "systemPerformance"))
+        for emulator in (Emulator(seed=1), Emulator(seed=2))
     ]
     assert rows[0] != rows[1]
     assert rows[0]["accountNumber"] != rows[1]["accountNumber"]
@@ -164,7 +166,7 @@ def test_both_ends_see_the_same_connections() -> None:
     called, _, caller = emulator.agent_ids
     for agent_id in (called, caller):
         emulator.set_agent_life(agent_id, registered_time=JUNE_2025 - DAY, last_ping_time=JUNE_2025)
-    addresses = [each["agentNetworkInfoList"][0]["ipAddress"] for each in listed(emulator)]
+    addresses = [agent["agentNetworkInfoList"][0]["ipAddress"] for agent in listed(emulator)]
     ends = (addresses[2], addresses[0])
     seen = [
         [

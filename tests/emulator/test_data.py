@@ -75,7 +75,7 @@ def test_every_answer_fits_the_services_model(
     )
     answer = service.call(operation, parameters)
     assert answer[key]
-    # What the model does not know would be missing from what is read.
+    # Members that the model does not have would be missing from the parsed answer.
     assert read(output_shape(operation), json.loads(json.dumps(answer))) == answer
 
 

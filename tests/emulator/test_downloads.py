@@ -1,4 +1,4 @@
-"""Downloads: what a configurationsDownloadUrl gives, and for how long."""
+"""Downloads: what a configurationsDownloadUrl leads to, and for how long."""
 
 import csv
 import http.client
@@ -263,13 +263,13 @@ def test_an_error_falls_on_as_many_downloads_as_asked(
     emulator.inject_download_error("SlowDown", "Please reduce your request rate.", calls=2)
     emulator.inject_expired_url()
     assert [fetch(url)[0] for _ in range(4)] == [503, 503, 403, 200]
-    assert [each.error_code for each in emulator.downloads] == [
+    assert [download.error_code for download in emulator.downloads] == [
         "SlowDown",
         "SlowDown",
         "AccessDenied",
         None,
     ]
-    # They are no calls of the API.
+    # They are not calls of the API.
     emulator.inject_expired_url()
     assert client.describe_tags()
 

@@ -1,4 +1,4 @@
-"""Exports: how they are started, how they live, and what they end with."""
+"""Exports: how they are started, how their status changes, and how they end."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any

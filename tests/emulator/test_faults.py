@@ -1,4 +1,4 @@
-"""Faults on request: which call they fall on, and what it sees."""
+"""Faults on request: which calls they affect, and what these see."""
 
 import threading
 import time

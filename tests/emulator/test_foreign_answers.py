@@ -212,7 +212,9 @@ def test_a_portal_answers_a_download(emulator: Emulator, url: str) -> None:
         assert page.headers["Content-Type"] == "text/html; charset=utf-8"
         assert "ETag" not in page.headers
         assert b"Sign in" in page.read()
-    assert [(each.status, each.error_code) for each in emulator.downloads] == [(200, None)]
+    assert [(download.status, download.error_code) for download in emulator.downloads] == [
+        (200, None)
+    ]
 
 
 def test_a_download_is_redirected(emulator: Emulator, url: str) -> None:

@@ -30,7 +30,7 @@ DESCRIBE = "DescribeTags"
 
 
 def large(connections: float = 200, **options: Any) -> Emulator:
-    """Make an emulator of one server, whose agent has a day of so many connections."""
+    """Make an emulator with one server, whose agent has a day of this many connections."""
     emulator = Emulator(exports=0, agents=1, configurations=1, connections=connections, **options)
     (agent_id,) = emulator.agent_ids
     end = emulator.agent_life(agent_id)[1]
@@ -95,7 +95,7 @@ def test_the_same_bytes_come_from_another_emulator(tmp_path: Path) -> None:
 
 
 def test_any_range_comes_while_others_are_sent(connect: "Connect") -> None:
-    # It is larger than what is kept in memory.
+    # It is larger than the part that is kept in memory.
     with large(archive_size=2_000_000) as emulator:
         export_id = add_export(emulator)
         url = url_of(connect(emulator), export_id)
@@ -125,7 +125,7 @@ def test_temporary_files_go_with_the_emulator(spools: list[Any]) -> None:
     for _ in range(20):
         emulator.archive(emulator.add_export(status="SUCCEEDED"))
     gc.collect()
-    # Only the last ones are kept.
+    # Only the last archives are kept.
     assert [spool.closed for spool in spools] == [True] * 5 + [False] * 16
     del emulator
     gc.collect()
@@ -172,7 +172,7 @@ def test_the_end_of_the_emulator_ends_what_is_being_made(
     connect: "Connect", send: Callable[..., Any], spools: list[Any]
 ) -> None:
     with ThreadPoolExecutor(1) as threads:
-        # Nobody could wait for this one.
+        # This one would take too long to wait for.
         with large(2_000_000) as emulator:
             path = url_of(connect(emulator), add_export(emulator)).removeprefix(
                 emulator.endpoint_url
@@ -180,6 +180,6 @@ def test_the_end_of_the_emulator_ends_what_is_being_made(
             download = threads.submit(send, emulator.endpoint_url, "GET", path)
             while not spools:
                 time.sleep(0.001)
-        # It is told so, or the connection is closed.
+        # It gets an error, or the connection is closed.
         with contextlib.suppress(OSError, http.client.HTTPException):
             assert download.result().status == 503

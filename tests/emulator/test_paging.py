@@ -1,4 +1,4 @@
-"""Paging: what is on a page, and what its token is worth."""
+"""Paging: what is on a page, and what its token does."""
 
 import base64
 import json

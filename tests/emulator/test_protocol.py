@@ -1,4 +1,4 @@
-"""The wire protocol: what well-formed and other requests are answered with."""
+"""The wire protocol: the answers to well-formed and other requests."""
 
 import http.client
 import json

@@ -1,4 +1,4 @@
-"""What the package of the emulator hands out."""
+"""The public names of the emulator's package."""
 
 from aiodiscovery import emulator
 

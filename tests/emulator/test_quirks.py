@@ -157,7 +157,9 @@ def test_quirks_are_those_of_all_exports_or_of_one() -> None:
             yield str(emulator.call("StartExportTask", {})["exportId"])
         yield emulator.add_export(status="SUCCEEDED", quirks=Quirks(folder="added"))
 
-    found = [next(iter(files(emulator.archive(each)))).partition("/")[0] for each in folders()]
+    found = [
+        next(iter(files(emulator.archive(export_id)))).partition("/")[0] for export_id in folders()
+    ]
     assert found == ["planned", "all", "added"]
 
 

@@ -127,7 +127,7 @@ def test_it_stops_at_once_with_connections_open() -> None:
 
 
 def test_it_closes_a_connection_that_is_made_while_it_stops() -> None:
-    # One that was left open would be reported when it is collected: warnings are errors.
+    # A connection that was left open would be reported by the collector: warnings are errors.
     for _ in range(20):
         with Emulator() as emulator:
             connection = connect_to(emulator)

@@ -69,7 +69,7 @@ def test_its_servers_name_the_agents_that_are_listed(
     emulated: Emulator, summary: dict[str, list[dict[str, str]]]
 ) -> None:
     agents = [row["agentId"] for row in summary["Server"] if row["agentId"]]
-    wanted = [each for each in emulated.agent_ids if each not in emulated.connector_ids]
+    wanted = [agent_id for agent_id in emulated.agent_ids if agent_id not in emulated.connector_ids]
     assert agents == wanted
     for row in summary["Server"]:
         assert bool(row["agentId"]) == bool(row["agentProvidedTimeStamp"])

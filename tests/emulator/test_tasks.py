@@ -1,4 +1,4 @@
-"""Import tasks and batch-delete tasks: how they start, live, and end."""
+"""Import tasks and batch-delete tasks: how they start, change and end."""
 
 import json
 from typing import TYPE_CHECKING, Any
@@ -29,7 +29,7 @@ def service(clock: Clock) -> Emulator:
 
 def answer_of(service: Emulator, operation: str, parameters: dict[str, Any]) -> Any:
     answer = service.call(operation, parameters)
-    # What the model does not know would be missing from what is read.
+    # Members that the model does not have would be missing from the parsed answer.
     assert read(output_shape(operation), json.loads(json.dumps(answer))) == answer
     return answer
 
@@ -57,7 +57,7 @@ def delete_task(service: Emulator, task_id: str) -> Any:
 
 def servers(service: Emulator) -> list[str]:
     answer = service.call("ListConfigurations", {"configurationType": "SERVER"})
-    return [each["server.configurationId"] for each in answer["configurations"]]
+    return [configuration["server.configurationId"] for configuration in answer["configurations"]]
 
 
 def status_of(client: "ApplicationDiscoveryServiceClient", task_id: str) -> str | None:
@@ -106,7 +106,7 @@ def test_what_a_batch_delete_deletes_is_gone_in_the_end(clock: Clock, service: E
     assert servers(service) == others
     task = delete_task(service, task_id)
     assert task["deletedConfigurations"] == [first]
-    assert [each["configurationId"] for each in task["failedConfigurations"]] == [
+    assert [configuration["configurationId"] for configuration in task["failedConfigurations"]] == [
         "d-server-unknown"
     ]
 

@@ -1,4 +1,4 @@
-"""What tests of downloads share: an emulator with an export to download, and no pauses."""
+"""Shared by the tests of downloads: an emulator with an export to download, and no pauses."""
 
 from collections.abc import Iterator
 
@@ -15,7 +15,7 @@ def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def emulator() -> Iterator[Emulator]:
-    # As large as support.downloads.SIZE, which cannot be imported where httpx2 is not installed.
+    # The same as support.downloads.SIZE, which cannot be imported if httpx2 is not installed.
     with Emulator(archive_size=300_000) as running:
         yield running
 

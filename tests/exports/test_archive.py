@@ -1,8 +1,8 @@
 """Whether an archive is whole: in bounded memory, and the same on every Python.
 
 The places that are read: the end of the central directory (with zip64 and without), its entries,
-the local headers, the bytes of each member. The kinds of what is wrong: damage, what ``zipfile``
-cannot read, members that overlap, members that inflate to more than they say.
+the local headers, the bytes of each member. The kinds of flaws: damage, features that ``zipfile``
+cannot read, members that overlap, members that inflate to more than they declare.
 """
 
 import io
@@ -144,12 +144,12 @@ def test_what_zipfile_cannot_read_may_be_whole(kind: str) -> None:
 
 
 def overlapping(same: bool) -> bytes:
-    """Make an archive two of whose members share their bytes."""
+    """Make an archive with two members that share their bytes."""
     content = archive_of({"a": b"x" * 100, "b": b"x" * 100})
     first = content.index(b"PK\1\2")
     second = content.index(b"PK\1\2", first + 4)
     if same:
-        # Both are the first one, but for their place in the directory.
+        # Both are the first one, except for their place in the directory.
         content[second : second + 47] = content[first : first + 47]
     else:
         # The second one begins within the bytes of the first one.
@@ -189,7 +189,7 @@ def test_memory_is_bounded_however_much_a_member_inflates_to(method: int) -> Non
 
 def test_a_member_that_asks_for_too_much_memory_may_be_whole() -> None:
     content = archive_of({"a": b"rows" * 99}, zipfile.ZIP_LZMA)
-    # The size of its dictionary stands behind the header of 31 bytes and 5 more.
+    # The size of its dictionary comes after the header of 31 bytes and 5 more.
     content[36:40] = struct.pack("<L", 0xFFFF_FFFF)
 
     flaw = flaw_of(bytes(content))

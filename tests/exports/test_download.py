@@ -115,7 +115,7 @@ async def test_an_export_that_is_truncated_is_said_to_be(
         done = await aiodiscovery.download_export(client, export, tmp_path)
 
         assert done.truncated
-        (record,) = [each for each in caplog.records if each.levelno == logging.WARNING]
+        (record,) = [record for record in caplog.records if record.levelno == logging.WARNING]
         assert record.name == "aiodiscovery"
         assert record.getMessage().startswith(f"export {export_id} is truncated")
 
@@ -254,9 +254,9 @@ async def test_what_is_no_export_is_refused(
 ) -> None:
     exports = [export, {"exportId": export, "exportStatus": "SUCCEEDED"}]
 
-    for each in exports:
+    for given in exports:
         with pytest.raises(ValueError, match="export must be an ExportInfo or an export id"):
-            await aiodiscovery.download_export(client, each, tmp_path)
+            await aiodiscovery.download_export(client, given, tmp_path)
 
     assert emulator.requests == ()
     assert names(tmp_path) == []

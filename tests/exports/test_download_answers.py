@@ -1,9 +1,9 @@
-"""Answers that are not the service's: each is a failed attempt, and no good byte is lost by it.
+"""Answers that are not the service's: each is a failed attempt, and loses no good byte.
 
-The places where an answer is taken: a download from its beginning, one that goes on, the look at an
-archive that is there already, a fresh URL. The kinds: a portal's page (with any status), an empty
-body, half a body (with a length and without one), another archive, a range that was not asked for,
-a redirect, and what a portal says in place of the service.
+The places where an answer is read: a download from its beginning, one that is resumed, the check of
+an existing archive, a fresh URL. The kinds: a portal's page (with any status), an empty body, half
+a body (with a length and without one), another archive, a range that was not asked for, a redirect,
+and a portal's answer in place of the service's.
 """
 
 import logging
@@ -38,7 +38,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("no_pauses")]
 PAGE = b"<html>Please log in to the network</html>"
 LEFT = 200_000
 
-# What something else than S3 says, once.
+# An answer from something other than S3, once.
 FOREIGN: dict[str, Callable[[bytes], Any]] = {
     "page": lambda archive: httpx2.Response(200, html=PAGE.decode()),
     "page that begins with P": lambda archive: httpx2.Response(200, text="Please log in. " * 99),
@@ -130,9 +130,9 @@ async def test_a_download_that_goes_on_loses_no_byte_by_it(
     assert done.path.read_bytes() == archive
     assert names(tmp_path) == [done.path.name]
     assert min(least) >= LEFT
-    asked = [each for each in answers(emulator)[1:] if each[1] != 403]
+    asked = [answer for answer in answers(emulator)[1:] if answer[1] != 403]
     if kind not in ("page that says it is a range", "no range"):
-        # Which make it ask for all of it, once.
+        # These make it ask for the whole archive, once.
         assert asked == [(f"bytes={LEFT}-", 206)]
 
 
@@ -289,7 +289,7 @@ async def test_a_fresh_url_is_waited_for(
     done = await aiodiscovery.download_export(client_without_retries, info, tmp_path)
 
     assert done.path.read_bytes() == archive
-    # The old one was not asked for again meanwhile.
+    # The old archive was not asked for again meanwhile.
     assert answers(emulator)[1:] == [(f"bytes={LEFT}-", 403), (f"bytes={LEFT}-", 206)]
 
 
@@ -308,6 +308,6 @@ async def test_a_service_that_stays_busy_is_its_own_error(
     with pytest.raises(ClientError, match="ThrottlingException"):
         await aiodiscovery.download_export(client_without_retries, info, tmp_path)
 
-    waits = [each for each in caplog.messages if "cannot be asked for a fresh URL" in each]
+    waits = [message for message in caplog.messages if "cannot be asked for a fresh URL" in message]
     assert len(waits) == 7
-    assert all("ThrottlingException" in each for each in waits)
+    assert all("ThrottlingException" in message for message in waits)

@@ -1,6 +1,6 @@
-"""Where an archive goes, and what is there already.
+"""Where an archive goes, and what already exists there.
 
-The places where a destination is said: ``download_export``, ``download --to`` and ``start
+The places where a destination is given: ``download_export``, ``download --to`` and ``start
 --download`` of the command, the tasks of Airflow, ``examples/download.py``. The places where
 something may be in the way: the destination itself, its parent, the archive's final name.
 """
@@ -42,7 +42,7 @@ async def test_an_archive_that_is_there_is_kept(
     assert second == first
     after = second.path.stat()
     assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
-    # Only its end was looked at.
+    # Only its end was requested.
     assert answers(emulator)[1:] == [(f"bytes={len(archive) - 64 * 1024}-", 206)]
     assert names(tmp_path) == [f"{export_id}.zip"]
 
@@ -263,7 +263,7 @@ async def test_what_is_no_directory_is_an_error_before_anything_is_sent(
 async def test_a_name_that_is_too_long_is_an_error_before_anything_is_sent(
     client: "ApplicationDiscoveryServiceClient", emulator: Emulator, tmp_path: Path, name: str
 ) -> None:
-    # That of the second one would do, but not those of its part and its note.
+    # The second name would fit, but not those of its part and its note.
     with pytest.raises(OSError, match="too long"):
         await aiodiscovery.download_export(client, "export-1", tmp_path / name)
 
@@ -344,7 +344,7 @@ async def test_what_is_at_the_path_stays_until_the_archive_is_verified(
     damaged = bytearray(archive)
     damaged[1000] ^= 1
     path.write_bytes(damaged)
-    # Its end is looked at first, which has none of the damage; and then it comes damaged.
+    # Its end is requested first, which is not damaged. Then the whole arrives damaged.
     emulator.inject_broken_download(0, calls=None)
 
     with pytest.raises(aiodiscovery.DownloadError):
@@ -384,7 +384,7 @@ async def test_leftovers_beside_a_whole_archive_are_removed(
     client: "ApplicationDiscoveryServiceClient", export_id: str, tmp_path: Path
 ) -> None:
     first = await aiodiscovery.download_export(client, export_id, tmp_path)
-    # As a process leaves it that was killed just after it had published.
+    # As a process leaves it if it is killed just after publishing.
     os.link(first.path, f"{first.path}.part")
     (tmp_path / f"{first.path.name}.part.json").touch()
 
@@ -406,7 +406,7 @@ async def test_a_directory_that_cannot_be_written_is_an_error(
 
 
 def refuse_writing(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
-    """Let nothing be written in a folder. Modes would not do: root may write anywhere."""
+    """Make a folder read-only. Modes would not do: root may write anywhere."""
     real_open, real_unlink = os.open, os.unlink
 
     def refusing_open(path: Any, flags: int, *rest: Any, **options: Any) -> int:

@@ -1,9 +1,9 @@
-"""Files that are not ours: a download replaces, and writes to, none but regular files of its own.
+"""Files that are not ours: a download only replaces, and writes to, its own regular files.
 
-The places where a download opens or makes a file: the archive's final name, ``.part``,
+The places where a download opens or creates a file: the archive's final name, ``.part``,
 ``.part.json``, a copy under a private name, ``.unverified``. The kinds: a FIFO, a socket, a device,
-a directory, a symbolic link to a file or to nowhere, a hard link, a file of somebody else; and what
-a file system may say: full, over quota, no locks, no hard links.
+a directory, a symbolic link to a file or to nowhere, a hard link, another user's file; and errors
+of a file system: full, over quota, no locks, no hard links.
 """
 
 import errno
@@ -383,11 +383,11 @@ async def test_it_does_without_what_a_system_lacks(
 
     assert done.path.read_bytes() == archive
     assert names(folder) == [done.path.name]
-    # What is there already is not replaced in this way either.
+    # An existing file is not replaced in this way either.
     other_id = emulator.add_export(status="SUCCEEDED")
     with pytest.raises(FileExistsError):
         await aiodiscovery.download_export(client, other_id, done.path)
-    # But what is ours and damaged.
+    # But our own damaged file is.
     damaged = bytearray(archive)
     damaged[1000] ^= 1
     done.path.write_bytes(damaged)

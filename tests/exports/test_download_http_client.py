@@ -1,4 +1,4 @@
-"""Downloads with an HTTP client of the user's own."""
+"""Downloads with the user's own HTTP client."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -86,7 +86,7 @@ async def test_a_download_with_a_transport_of_one_s_own_may_be_cancelled_midway(
         if done:
             scope.cancel()
 
-    # Reading from its body once that is closed is a ValueError.
+    # Reading from its body once it is closed is a ValueError.
     async with own_client(lambda request: httpx2.Response(200, stream=Body(archive))) as http:
         with anyio.CancelScope() as scope:
             await aiodiscovery.download_export(

@@ -1,4 +1,4 @@
-"""Connections that break and URLs that expire: a download goes on, or says why it cannot."""
+"""Connections that break and URLs that expire: a download continues, or says why it cannot."""
 
 import ssl
 import traceback
@@ -152,7 +152,7 @@ async def test_what_a_server_says_for_a_while_is_waited_out(
     done = await aiodiscovery.download_export(client, export_id, tmp_path)
 
     assert done.path.read_bytes() == archive
-    assert len([each for each in caplog.messages if f"answered {status} " in each]) == 7
+    assert len([message for message in caplog.messages if f"answered {status} " in message]) == 7
 
 
 async def test_a_server_that_is_down_ends_it(
@@ -203,7 +203,7 @@ async def test_a_url_that_has_expired_is_replaced(
 
     assert done.path.read_bytes() == archive
     assert len(emulator.requests) == (1 if as_info else 2)
-    assert [each.status for each in emulator.downloads] == [403, 200]
+    assert [download.status for download in emulator.downloads] == [403, 200]
 
 
 async def test_urls_may_expire_again_and_again_on_the_way(
@@ -223,7 +223,7 @@ async def test_urls_may_expire_again_and_again_on_the_way(
             )
 
         assert done.path.read_bytes() == emulator.archive(export_id)
-        assert [each.status for each in emulator.downloads] == [200, *[403, 206] * 4]
+        assert [download.status for download in emulator.downloads] == [200, *[403, 206] * 4]
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Downloads in processes of their own, which are killed."""
+"""Downloads in separate processes, which are killed."""
 
 import contextlib
 import subprocess
@@ -72,10 +72,10 @@ def test_a_download_that_is_killed_again_and_again_ends_with_the_right_bytes(
     assert start(backend, emulator, export_id, tmp_path).wait() == 0
 
     assert (tmp_path / f"{export_id}.zip").read_bytes() == emulator.archive(export_id)
-    assert [each.name for each in tmp_path.iterdir()] == [f"{export_id}.zip"]
+    assert [path.name for path in tmp_path.iterdir()] == [f"{export_id}.zip"]
     # No byte came twice.
     expected = [sum(steps[: number + 1]) for number in range(len(steps))]
-    assert [each.range for each in emulator.downloads] == [
+    assert [download.range for download in emulator.downloads] == [
         None,
         *(f"bytes={size}-" for size in expected),
     ]
@@ -89,7 +89,7 @@ def test_a_download_that_is_killed_at_any_time_ends_with_the_right_bytes(
     for pause in (0.0, 0.001, 0.003, 0.01, 0.02, 0.04):
         asked = len(emulator.downloads)
         process = start("asyncio", emulator, export_id, tmp_path)
-        # One that finds all bytes on disk asks for none.
+        # A download that finds all bytes on disk asks for none.
         while not has_downloads(emulator, asked + 1) and process.poll() is None:
             time.sleep(0.002)
         time.sleep(pause)
@@ -118,7 +118,7 @@ def test_a_process_that_waits_for_one_that_is_killed_takes_over(
 
     assert second.wait() == 0
     assert (tmp_path / f"{export_id}.zip").read_bytes() == emulator.archive(export_id)
-    assert [each.range for each in emulator.downloads] == [None, "bytes=500000-"]
+    assert [download.range for download in emulator.downloads] == [None, "bytes=500000-"]
 
 
 def test_many_processes_at_once_end_with_the_right_bytes(
@@ -130,4 +130,4 @@ def test_many_processes_at_once_end_with_the_right_bytes(
 
     assert [process.wait() for process in processes] == [0] * 4
     assert (tmp_path / f"{export_id}.zip").read_bytes() == emulator.archive(export_id)
-    assert [each.name for each in tmp_path.iterdir()] == [f"{export_id}.zip"]
+    assert [path.name for path in tmp_path.iterdir()] == [f"{export_id}.zip"]

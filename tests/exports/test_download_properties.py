@@ -1,4 +1,4 @@
-"""Whatever goes wrong with downloads, no wrong file gets its name, and the right one comes."""
+"""Whatever goes wrong with downloads, no wrong file gets its name, and the right one arrives."""
 
 import io
 import tempfile
@@ -84,7 +84,7 @@ rounds = st.lists(
 
 
 class Downloader:
-    """Downloads in an event loop of its own, from blocking code."""
+    """Downloads in a separate event loop, from blocking code."""
 
     def __init__(self, portal: Any, client: Any) -> None:
         self._portal = portal
@@ -106,7 +106,7 @@ class Downloader:
                 await aiodiscovery.download_export(self._client, export_id, path, progress=progress)
                 came = True
             except (aiodiscovery.DownloadError, FileExistsError):
-                # A corrupt answer may say that what is there is not the archive.
+                # A corrupt answer may make an existing archive look like a different one.
                 pass
         return came
 
@@ -155,7 +155,7 @@ def test_no_wrong_file_gets_its_name_and_in_the_end_the_right_one_is_there(
         emulator.clear_faults()
         assert downloader.download(export_id, path, None)
         assert path.read_bytes() == emulator.archive(export_id)
-        assert [each.name for each in Path(folder).iterdir()] == ["archive.zip"]
+        assert [path.name for path in Path(folder).iterdir()] == ["archive.zip"]
 
 
 def whole_archive() -> bytes:

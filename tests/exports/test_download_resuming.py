@@ -1,4 +1,4 @@
-"""Going on with what an earlier download left."""
+"""Resuming what an earlier download left."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -136,7 +136,7 @@ async def test_without_a_strong_etag_it_starts_anew(
     def weaken(response: Any) -> None:
         del response.headers["ETag"]
         if etag is not None:
-            # A header may hold bytes that are no ASCII, but a request is not sent with them.
+            # A header may hold bytes that are not ASCII, but a request cannot be sent with them.
             response.headers.encoding = "latin-1"
             response.headers["ETag"] = etag
 

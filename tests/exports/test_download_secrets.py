@@ -1,8 +1,8 @@
 """A download URL is a credential: no log, error, traceback or repr holds one.
 
 The places that have one: the caller's ExportInfo, a fresh description of the export, the redirect
-of S3, the request. The kinds of what shows them: log lines, messages, chained errors, and
-tracebacks with the values of arguments and variables (rich, pytest -l, cgitb).
+of S3, the request. The ways to show them: log lines, messages, chained errors, and tracebacks with
+the values of arguments and variables (rich, pytest -l, cgitb).
 """
 
 import logging
@@ -62,7 +62,7 @@ async def test_no_log_and_no_error_holds_the_url(
             error = caught
 
     assert (error is None) == (failure == "none")
-    # Both are logged, without what makes them a credential.
+    # Both are logged, without the parts that make them a credential.
     assert any("configurationsDownloadUrl" in message for message in caplog.messages)
     assert any(f"/archives/{export_id}.zip?..." in message for message in caplog.messages)
     for message in caplog.messages:
@@ -70,7 +70,7 @@ async def test_no_log_and_no_error_holds_the_url(
     if error is not None:
         assert "X-Amz-Signature" not in "".join(traceback.format_exception(error))
         assert "X-Amz-Signature" not in repr(error)
-        # What is not shown is not there either.
+        # The hidden parts do not exist there either.
         assert error.__cause__ is None
         assert error.__context__ is None
 
@@ -89,7 +89,7 @@ async def test_no_traceback_that_shows_variables_holds_the_url(
 
 
 def shown_by(error: BaseException) -> str:
-    """Show an error as tools do that show the variables of our frames, but not the test's own."""
+    """Show an error like tools that show the variables of our frames, but not the test's own."""
     lines = list(traceback.format_exception(error))
     at = error.__traceback__
     while at is not None:
@@ -99,7 +99,7 @@ def shown_by(error: BaseException) -> str:
             code = Path(at.tb_frame.f_code.co_filename).read_text().splitlines()[at.tb_lineno - 1]
             for name, value in at.tb_frame.f_locals.items():
                 lines.append(f"{name} = {value!r}")
-                # As cgitb does it with what stands on the line.
+                # Like cgitb, for the names in the line.
                 for attributes in re.findall(rf"\b{name}((?:\.\w+)+)", code):
                     shown = value
                     for attribute in attributes[1:].split("."):
@@ -213,13 +213,13 @@ def test_what_other_libraries_log_of_presigned_urls_has_no_query(
     logging.getLogger("botocore.parsers").debug("Body:\n%s", b'{"Url": "%s"}' % url.encode())
     logging.getLogger("httpx2").info("GET %s", "https://a.example/?page=2")
 
-    # What is escaped is not hidden by it: as JSON may have it, and as a query has another URL.
+    # Escaping does not reveal it: escaped as in JSON, or as a URL in another query.
     logging.getLogger("botocore.parsers").debug(
         r'"https:\/\/b\/a?Date\u003d1\u0026Signature\u003d2"'
     )
     logging.getLogger("httpcore2.http11").debug("https://b/?to=https%3A%2F%2Fb%3FSignature%3D2")
     logging.getLogger("httpcore2.http11").debug("https://b/https%3A%2F%2Fb%2Fa%3FSignature%3D2")
-    # Compressed headers among them.
+    # Including compressed headers.
     logging.getLogger("hpack.hpack").debug("Encoded header block to %r", b"D\x9c")
     logging.getLogger("hpack.table").debug("Evicting %s: %s", b":path", b"/a?Signature=2")
 

@@ -1,7 +1,7 @@
 """Archives that are not what they should be never get their final name.
 
-The kinds: damage, a wrong length, no archive at all, and an archive that came whole but that
-``zipfile`` cannot read. ``test_archive.py`` has what there is of the last kind.
+The kinds: damage, a wrong length, something that is not an archive, and an archive that arrived
+whole but that ``zipfile`` cannot read. ``test_archive.py`` has all examples of the last kind.
 """
 
 import io
@@ -168,7 +168,7 @@ async def test_a_body_that_is_longer_than_announced_is_no_archive(
         return httpx2.Response(200, headers=headers, stream=Body(archive + b"more"))
 
     async with own_client(answer) as http:
-        with pytest.raises(aiodiscovery.DownloadError, match="bytes came instead of"):
+        with pytest.raises(aiodiscovery.DownloadError, match="bytes arrived instead of"):
             await aiodiscovery.download_export(client, export_id, tmp_path, http_client=http)
 
     assert f"{export_id}.zip" not in names(tmp_path)
@@ -258,6 +258,6 @@ async def test_verifying_may_be_cancelled(
             await aiodiscovery.download_export(client, export_id, tmp_path, http_client=http)
 
     assert scope.cancelled_caught
-    # It was not looked at again.
+    # It was not requested again.
     assert left == 0
     assert names(tmp_path) == [f"{export_id}.zip.part", f"{export_id}.zip.part.json"]

@@ -1,6 +1,6 @@
-"""The way to an archive: proxies, trust, addresses, redirects, and servers that want a pause.
+"""The connection to an archive: proxies, trust, addresses, redirects, servers that want a pause.
 
-The places where the way is decided: ``verify``, ``Config(proxies=...)``, the profile and the
+The places that decide about it: ``verify``, ``Config(proxies=...)``, the profile and the
 environment of the client; the URL; ``Retry-After``; ``Location``.
 """
 
@@ -36,7 +36,7 @@ Open = Callable[..., AbstractAsyncContextManager["ApplicationDiscoveryServiceCli
 
 @pytest.fixture
 def open_client(emulator: Emulator) -> Open:
-    """Open a client of the emulator, which is reached without any proxy of the environment."""
+    """Open a client of the emulator, which ignores proxies of the environment."""
 
     def opened(
         session: AioSession | None = None, **options: Any
@@ -71,7 +71,7 @@ def tls_port(emulator: Emulator) -> Iterator[int]:
 
 
 async def over_tls(client: Any, export_id: str, tls_port: int) -> Any:
-    """Return an export's ExportInfo whose URL is one of HTTPS."""
+    """Return an export's ExportInfo with an HTTPS URL."""
     info = await describe(client, export_id)
     parts = urlsplit(info["configurationsDownloadUrl"])
     url = parts._replace(scheme="https", netloc=f"127.0.0.1:{tls_port}").geturl()
@@ -132,11 +132,11 @@ async def test_what_speaks_no_tls_is_named(
 
 
 async def test_the_client_still_has_its_trust_where_this_looks_for_it(open_client: Open) -> None:
-    """Notice when aiobotocore keeps it elsewhere: that is private."""
+    """Notice when aiobotocore keeps it elsewhere, because it is private."""
     async with open_client(verify=str(CERTIFICATE)) as client:
         session: Any = client._endpoint.http_session  # type: ignore[attr-defined]
         assert isinstance(session._verify, str | ssl.SSLContext)
-        # On asyncio before it was used for the first time, on trio it is made at once.
+        # On asyncio it is created on first use, on trio at once.
 
 
 @pytest.mark.parametrize("content", [None, "no certificate", ""])

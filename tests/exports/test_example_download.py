@@ -1,4 +1,4 @@
-"""examples/download.py without what it needs."""
+"""examples/download.py without its requirements."""
 
 import runpy
 import sys

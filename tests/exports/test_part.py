@@ -1,7 +1,7 @@
-"""The part on disk: what its lock and its note promise, where no download gets the timing right.
+"""The part on disk: what its lock and its note promise, with timing that no download can force.
 
-And what it promises where locks do not lock: what was published is never written again. The places
-where a file is written: a part that starts anew, one that goes on, its note, a copy.
+Also what it promises if locks do not work: a published file is never written again. The places
+where a file is written: a part that starts over, one that is resumed, its note, a copy.
 """
 
 import io
@@ -160,7 +160,7 @@ def test_closing_waits_for_a_call_that_still_runs_in_its_thread(
     closing_it.join()
 
     assert path.read_bytes() == b"abcd"
-    assert [each.name for each in path.parent.iterdir()] == ["archive.zip"]
+    assert [entry.name for entry in path.parent.iterdir()] == ["archive.zip"]
 
 
 @pytest.mark.anyio
@@ -199,7 +199,7 @@ def test_what_was_closed_before_it_was_opened_stays_closed(path: Path) -> None:
 
 
 def begun(stack: ExitStack, path: Path) -> Part:
-    """Open a part with four bytes that a download can go on with."""
+    """Open a part with four bytes from which a download can continue."""
     part = opened(stack, path)
     part.begin('"old"', 9)
     part.append(b"abcd")
@@ -277,7 +277,7 @@ def test_a_process_that_is_killed_leaves_nothing_but_a_part(stack: ExitStack, pa
     part = begun(stack, path)
     part.begin('"new"', 9)
     part.append(b"x")
-    # What it holds ends with the process, but not what it has made.
+    # Its locks end with the process, but not the files that it has created.
     files.unlock(part._note._descriptor)  # type: ignore[arg-type]
     assert len(names(path)) == 3
 

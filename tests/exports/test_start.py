@@ -73,7 +73,7 @@ async def test_a_time_is_the_same_instant_in_every_zone_and_form(
     pages = aiodiscovery.get_paginator(client, "describe_export_tasks").paginate(
         exportIds=[export_id]
     )
-    (info,) = [each async for each in pages.items()]
+    (info,) = [export async for export in pages.items()]
     assert info.get("requestedStartTime") == EIGHT
     assert info.get("requestedEndTime") == end
 
@@ -86,7 +86,7 @@ async def test_one_end_of_the_range_is_enough(
     await aiodiscovery.start_export(client, agent_id=agent_id, start_time=EIGHT)
     await aiodiscovery.start_export(client, agent_id=agent_id, end_time=EIGHT)
 
-    first, second = (each.parameters for each in emulator.requests[-2:])
+    first, second = (request.parameters for request in emulator.requests[-2:])
     assert first["startTime"] == second["endTime"] == EIGHT.timestamp()
     assert "endTime" not in first
     assert "startTime" not in second

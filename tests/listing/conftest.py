@@ -1,4 +1,4 @@
-"""What the tests of listings share: a listing that answers in the client itself."""
+"""Shared by the tests of listings: a listing that answers in the client itself."""
 
 from typing import TYPE_CHECKING
 

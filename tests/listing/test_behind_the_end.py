@@ -1,9 +1,9 @@
 """A listing that got shorter: resuming behind its end ends, with no token left.
 
-A run can begin behind the end from any token that skips, botocore's and ours, old style or new, in
-one request or in the last of several pages or chunks of ids; and each way of reading tells it: the
+A run can begin behind the end from any token that skips: botocore's and ours, old style or new, in
+one request or in the last of several pages or chunks of ids. Each way of reading shows it: the
 iterators of ``__aiter__()``, ``items()`` and ``search()`` by their ``resume_token`` and that of the
-``PageIterator``, ``build_full_result()`` by ``NextToken``; ``prefetch()`` all of that again.
+``PageIterator``, ``build_full_result()`` by ``NextToken``, ``prefetch()`` in all these ways.
 """
 
 import base64

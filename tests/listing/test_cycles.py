@@ -1,9 +1,9 @@
-"""A token that came before, at whatever distance, ends the run before its page comes again.
+"""A token that came before, at any distance, ends the run before its page comes again.
 
-A listing can lead back to the page just asked for, one before, or the first that a token names; to
-one that was skipped; in any chunk of many ids; and it can be read in every way, ahead too. A run
-that was resumed in the circle goes round once at most. The same token in another chunk of ids, or
-in another run, is another page.
+A listing can lead back to the page just asked for, an earlier one, the first that a token names, or
+one that was skipped. This can happen in any chunk of many ids, and however the listing is read,
+ahead too. A run that was resumed in the circle goes round at most once. The same token in another
+chunk of ids, or in another run, is a different page.
 """
 
 from typing import TYPE_CHECKING, Any

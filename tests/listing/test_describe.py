@@ -31,7 +31,11 @@ async def test_exports_come_by_id_in_the_order_asked(
     exports = await aiodiscovery.describe_exports(client, iter([*wanted, *ids]))
 
     assert [(key, info["exportId"]) for key, info in exports.items()] == [(i, i) for i in wanted]
-    assert sorted(len(each.parameters["exportIds"]) for each in emulator.requests) == [50, 100, 100]
+    assert sorted(len(request.parameters["exportIds"]) for request in emulator.requests) == [
+        50,
+        100,
+        100,
+    ]
 
 
 async def test_ids_that_the_service_does_not_know_are_left_out(

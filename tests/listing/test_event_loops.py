@@ -1,9 +1,9 @@
-"""What is under way in one event loop cannot be used in another one, and says so.
+"""What is under way in one event loop cannot be used in another one, which raises an error.
 
-That is: an iterator over pages, items or what is found, whose next page is asked for; a
-``ReadAhead``'s iterators, its ``build_full_result()``, and entering and leaving it. In another loop
-of the same thread, in a loop of another thread, and in a loop of the other kind. Nothing is changed
-by the attempt: where it belongs, it goes on. A ``PageIterator`` describes a query, and may be used
+That is: an iterator over pages, items or search results, whose next page is asked for; the
+iterators of a ``ReadAhead``, its ``build_full_result()``, and entering and leaving it. In another
+loop of the same thread, in a loop of another thread, and in a loop of the other kind. The attempt
+changes nothing: in its own loop it continues. A ``PageIterator`` describes a query, and may be used
 in any loop.
 """
 
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.anyio
 
 
 def run_elsewhere(backend: str, function: Callable[[], Awaitable[Any]]) -> BaseException | None:
-    """Run something in an event loop of a thread of its own, and return the error raised."""
+    """Run something in an event loop of a separate thread, and return the error raised."""
     errors: list[BaseException] = []
 
     def run() -> None:
@@ -70,7 +70,7 @@ async def test_an_iterator_that_was_begun_belongs_to_its_loop(
             assert isinstance(error, RuntimeError)
             assert "another" in str(error)
         assert (len(scripted.requests), pages.resume_token) == (asked, token)
-        assert len([each async for each in iterator]) == 19
+        assert len([page async for page in iterator]) == 19
 
 
 @pytest.mark.parametrize("other", ["asyncio", "trio"])
@@ -104,7 +104,7 @@ async def test_a_query_may_be_used_in_any_loop(
     pages = list_exports(scripted_client, PageSize=7)
     assert await ids_in(pages) == scripted.ids
 
-    # What answers here is the client itself: there are no connections that belong to a loop.
+    # The client itself answers here: there are no connections that belong to a loop.
     error = run_elsewhere("asyncio", lambda: ids_in(pages))
 
     assert error is None

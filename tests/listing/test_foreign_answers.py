@@ -1,9 +1,10 @@
-"""An answer that is not the service's takes no page away, whichever way a listing is read.
+"""An answer that is not the service's loses no page, however a listing is read.
 
-It may come for the first page, one in the middle or the last, and to any of the ways to read:
-pages, items, what is found, the full result, each of them ahead too. Each raises botocore's
-ResponseParserError, hands out what came before, and its resume token stands before the page that is
-missing. Which answers these are, and all else that asks the service, is in ``tests/client``.
+It may come for the first page, one in the middle or the last, and with any way of reading: pages,
+items, search results, the full result, and each of them ahead. Each raises botocore's
+ResponseParserError after it has returned what came before. Its resume token then points before the
+missing page. The kinds of such answers, and all other calls of the service, are in
+``tests/client``.
 """
 
 from typing import TYPE_CHECKING

@@ -1,11 +1,12 @@
-"""Reading ahead inside an async generator of the user's own, which others iterate.
+"""Reading ahead inside the user's own async generator, which other code iterates.
 
-The block is entered in whatever task asks first and left in whatever task closes the generator: the
-consumer's own with ``aclosing()`` or at the end, one of the event loop's after ``break``, another
-one in a fixture of pytest-asyncio, behind ``asyncio.wait_for(anext(...))`` before Python 3.12, or
-when a generator is closed by somebody else; and a time-out may stand around a single ``anext()``.
+The block is entered in the task that asks first and left in the task that closes the generator. The
+latter is the consumer's own with ``aclosing()`` or at the end, and one of the event loop's after
+``break``. It is another task in a fixture of pytest-asyncio, behind
+``asyncio.wait_for(anext(...))`` before Python 3.12, or when other code closes the generator. A
+time-out may also be around a single ``anext()``.
 
-On asyncio none of it touches the consumer, nothing stays behind, and nothing is lost. On trio a
+On asyncio none of this affects the consumer, nothing stays behind, and nothing is lost. On trio a
 nursery must be left where it was entered: with ``aclosing()`` all is well, else an error says so.
 """
 
@@ -71,7 +72,7 @@ async def test_with_aclosing_the_consumer_may_leave_at_any_time(
 async def test_a_generator_that_is_read_to_its_end_needs_nothing(
     client: "Client", emulator: Emulator
 ) -> None:
-    assert [each async for each in export_ids(client)] == list(emulator.export_ids)
+    assert [export_id async for export_id in export_ids(client)] == list(emulator.export_ids)
     assert tasks_of_ours() == []
 
 
@@ -149,7 +150,7 @@ async def test_break_leaves_the_consumer_alone(emulator: Emulator, in_task_group
                 assert tasks_of_ours() == []
                 await asyncio.sleep(0.01)
             emulator.clear_faults()
-            assert len([each async for each in export_ids(client)]) == 25
+            assert len([export_id async for export_id in export_ids(client)]) == 25
 
 
 @pytest.mark.asyncio
@@ -162,7 +163,7 @@ async def test_a_time_out_around_a_single_step_takes_nothing_away(emulator: Emul
         async with asyncio.timeout(30):
             came.append(await anext(ids))
         came.append(await asyncio.create_task(anext(ids)))
-        came += [each async for each in ids]
+        came += [export_id async for export_id in ids]
         await settle()
 
         assert came == list(emulator.export_ids)
@@ -305,5 +306,6 @@ def test_on_trio_break_is_an_error_that_names_the_cause(
 
     assert "corrupted" in str(caught.value)
     assert any(
-        "in another task" in str(each.exc_info and each.exc_info[1]) for each in caplog.records
+        "in another task" in str(record.exc_info and record.exc_info[1])
+        for record in caplog.records
     )

@@ -1,10 +1,10 @@
-"""Nobody who sees a request changes what is asked for next.
+"""Code that sees a request cannot change the next one.
 
-What a caller gives to ``paginate()``, and what botocore's events hand to their handlers
+The arguments of ``paginate()``, and what botocore's events pass to their handlers
 (``provide-client-params``, ``before-parameter-build``), are lists and dicts that can be changed in
 place. Those are, for each operation: the lists of ids, a single list and one in chunks, and the
 filters with their values, names and conditions. A query is copied when it is described and for each
-request, of a page, of its repetition after an error, and ahead.
+request: of a page, of its repetition after an error, and ahead.
 """
 
 from copy import deepcopy
@@ -53,7 +53,7 @@ def spoil(value: Any) -> None:
 
 
 class Requests:
-    """Notes what is asked for, as it is given to the client, and spoils it once it was sent."""
+    """Notes the parameters that the client gets, and changes them once they were sent."""
 
     def __init__(self, client: Any, *, pages: int = 3) -> None:
         self.pages = pages
@@ -140,7 +140,7 @@ async def test_nor_after_an_error(
         with pytest.raises(EndpointConnectionError):
             await anext(items)
 
-        assert came + [each["exportId"] async for each in items] == scripted.ids
+        assert came + [export["exportId"] async for export in items] == scripted.ids
     assert all(request["exportIds"] == scripted.ids for request in scripted.requests)
 
 

@@ -1,4 +1,4 @@
-"""What an iterator over a listing is, and what its requests carry."""
+"""The iterators over a listing, and the feature ids of their requests."""
 
 import gc
 import re
@@ -66,7 +66,7 @@ async def test_a_page_that_cannot_be_searched_stays_the_next_until_it_is_closed(
             await anext(found)
     await found.aclose()
 
-    assert [each async for each in found] == []
+    assert [item async for item in found] == []
     assert len(emulator.requests) == 1
 
 
@@ -138,8 +138,8 @@ async def test_the_feature_ids_of_the_caller_s_context_are_kept(
         await ids_in(list_exports(client))
         await client.describe_export_tasks()
 
-    features = [re.search(r"m/(\S+)", each.user_agent) for each in emulator.requests]
-    both, outer = [set(each[1].split(",")) for each in features if each is not None]
+    features = [re.search(r"m/(\S+)", request.user_agent) for request in emulator.requests]
+    both, outer = [set(feature[1].split(",")) for feature in features if feature is not None]
     # C and B: https://github.com/boto/botocore/blob/develop/botocore/useragent.py
     assert both - outer == {"C"}
     assert "B" in outer

@@ -1,4 +1,4 @@
-"""PaginationConfig: how much is asked for and handed out, and what is refused."""
+"""PaginationConfig: how much is requested and returned, and what is refused."""
 
 import base64
 import json

@@ -1,4 +1,4 @@
-"""More ids than one request takes are one listing."""
+"""More ids than fit in one request are one listing."""
 
 from typing import TYPE_CHECKING
 
@@ -101,7 +101,7 @@ async def test_a_token_of_many_ids_is_refused_with_another_list(
     pages = list_exports(client, *many_exports, MaxItems=130)
     await ids_in(pages)
 
-    with pytest.raises(aiodiscovery.InvalidResumeTokenError, match="another list of ids"):
+    with pytest.raises(aiodiscovery.InvalidResumeTokenError, match="a different list of ids"):
         list_exports(client, *many_exports[other], StartingToken=pages.resume_token)
 
 

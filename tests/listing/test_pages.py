@@ -1,4 +1,4 @@
-"""Listings over the emulator: which there are, and what is handed out as pages and items."""
+"""Listings over the emulator: which there are, and their pages and items."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -152,10 +152,10 @@ async def test_search_hands_out_what_it_finds_on_each_page(
 ) -> None:
     pages = list_exports(client, PageSize=10)
 
-    assert [each async for each in pages.search("exportsInfo[].exportId")] == list(
+    assert [export_id async for export_id in pages.search("exportsInfo[].exportId")] == list(
         emulator.export_ids
     )
-    assert [each async for each in pages.search("length(exportsInfo)")] == [10, 10, 5]
+    assert [length async for length in pages.search("length(exportsInfo)")] == [10, 10, 5]
 
 
 async def test_search_says_at_once_that_an_expression_is_wrong(client: "Client") -> None:
@@ -267,6 +267,6 @@ async def test_iterating_does_not_change_the_arguments(client: "Client") -> None
 
 
 def _without_urls(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    # Each call signs them anew.
+    # Each call signs the URLs again.
     urls = {"configurationsDownloadUrl", "errorsAndFailedEntriesZip"}
     return [{key: value for key, value in item.items() if key not in urls} for item in items]

@@ -1,4 +1,4 @@
-"""Whatever cuts a listing, its pieces are the listing; and botocore's tokens go both ways."""
+"""However a listing is cut, its pieces are the listing; botocore's tokens can be exchanged."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -19,7 +19,7 @@ CREDENTIALS: dict[str, Any] = {
     "aws_secret_access_key": "testing",
 }
 
-# The clients are made once, outside the examples, which is what the health check warns of.
+# The clients are made once, outside the examples, which the health check would warn about.
 properties = settings(
     deadline=None, max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
@@ -32,7 +32,7 @@ def numbered(counts: st.SearchStrategy[int]) -> st.SearchStrategy[list[str]]:
 
 
 class Lister:
-    """Runs this package's paginator in an event loop of its own, from blocking code."""
+    """Runs this package's paginator in a separate event loop, from blocking code."""
 
     def __init__(self, portal: Any, client: Any) -> None:
         self._portal = portal
@@ -47,7 +47,7 @@ class Lister:
         stop_after: int | None = None,
         **config: Any,
     ) -> tuple[list[str], str | None]:
-        """Return the ids that a run hands out until it stops, and the token to go on with."""
+        """Return the ids that a run returns until it stops, and the token to continue with."""
         listing.attach(self._client)
         try:
             came: tuple[list[str], str | None]
@@ -68,10 +68,12 @@ class Lister:
         try:
             if how == "full result":
                 result = await pages.build_full_result()
-                return [each["exportId"] for each in result["exportsInfo"]], result.get("NextToken")
+                return [export["exportId"] for export in result["exportsInfo"]], result.get(
+                    "NextToken"
+                )
             steps = 0
-            async for each in pages.items() if how == "items" else pages:
-                came += [item["exportId"] for item in each.get("exportsInfo", [each])]
+            async for part in pages.items() if how == "items" else pages:
+                came += [item["exportId"] for item in part.get("exportsInfo", [part])]
                 steps += 1
                 if steps == stop_after:
                     break
@@ -102,7 +104,7 @@ def take_with_botocore(
     listing.attach(client)
     try:
         pages = client.get_paginator("describe_export_tasks").paginate(PaginationConfig=config)
-        ids = [each["exportId"] for page in pages for each in page["exportsInfo"]]
+        ids = [export["exportId"] for page in pages for export in page["exportsInfo"]]
         return ids, pages.resume_token
     finally:
         listing.detach(client)
@@ -111,7 +113,7 @@ def take_with_botocore(
 def join_slices(
     lister: Lister, listing: ScriptedListing, data: st.DataObject, ids: list[str] | None = None
 ) -> list[str]:
-    """Read a listing in slices that end in any way there is, each resumed from the one before."""
+    """Read a listing in slices that end in any possible way, each resumed from the one before."""
     joined: list[str] = []
     token: str | None = None
     while True:
@@ -138,7 +140,7 @@ def join_slices(
         if token is None:
             return joined
         if not came and before == token:
-            # A slice may give nothing, but not all of them.
+            # A slice may be empty, but not all of them.
             rest, none_left = lister.take(listing, "items", ids=ids, StartingToken=token)
             assert none_left is None
             return joined + rest
@@ -217,7 +219,7 @@ def test_botocore_continues_from_our_tokens(
     if token is None:
         assert ours == ids
     else:
-        # With a page that holds all that is to be skipped: botocore skips on the first page only.
+        # With a page that holds all items to be skipped: botocore only skips on the first page.
         rest, _ = take_with_botocore(botocores, listing, StartingToken=token)
         assert ours + rest == ids
 

@@ -1,4 +1,4 @@
-"""Reading ahead: what comes is what comes without, sooner."""
+"""Reading ahead: the same results as without, sooner."""
 
 import asyncio
 import json
@@ -43,7 +43,7 @@ def handle_first(client: "Client", listing: ScriptedListing, handler: Any) -> No
 async def record(
     pages: "aiodiscovery.PageIterator[Any, Any]", steps: int, *, of_items: bool
 ) -> list[Any]:
-    """Note what some steps of an iteration give, and where they would go on."""
+    """Note the results of some steps of an iteration, and where it would continue."""
     came: list[Any] = []
     iterator: aiodiscovery.ResumableIterator[Any] = pages.items() if of_items else aiter(pages)
     for _ in range(steps):
@@ -75,7 +75,7 @@ def idle_client(portal: BlockingPortal) -> Iterator["Client"]:
         yield opened
 
 
-# The client is made once, outside the examples, which is what the health check warns of.
+# The client is made once, outside the examples, which the health check would warn about.
 @settings(
     deadline=None, max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
@@ -96,7 +96,7 @@ def test_all_comes_as_it_does_without(
         "PageSize": data.draw(st.none() | st.integers(1, 100), "PageSize"),
         "MaxItems": data.draw(st.none() | st.integers(0, 350), "MaxItems"),
     }
-    # With several chunks at once it is left open which request a failure falls on.
+    # With several chunks at once it is not defined which request a failure affects.
     fails = data.draw(st.booleans()) and len(wanted) <= 100
     how: Any = {"of_items": data.draw(st.booleans())}
     steps = data.draw(st.just(10_000) | st.integers(0, 60), "steps")
@@ -136,9 +136,9 @@ async def test_the_whole_result_and_searches_can_be_read_ahead(
 
     async with pages.prefetch() as ahead:
         result = await ahead.build_full_result()
-        found = [each async for each in ahead.search("exportsInfo[].exportId")]
+        found = [export_id async for export_id in ahead.search("exportsInfo[].exportId")]
 
-    assert found == [each["exportId"] for each in result["exportsInfo"]]
+    assert found == [export["exportId"] for export in result["exportsInfo"]]
     assert found == list(emulator.export_ids)
 
 
@@ -176,14 +176,14 @@ async def test_no_page_is_asked_for_that_max_items_does_not_need(
         async for _ in ahead:
             await anyio.wait_all_tasks_blocked()
 
-    assert [each["maxResults"] for each in listing.requests] == [10, 5]
+    assert [request["maxResults"] for request in listing.requests] == [10, 5]
 
 
 @pytest.mark.anyio
 async def test_with_max_items_the_same_requests_are_made_as_without(
     client: "Client", listing: ScriptedListing
 ) -> None:
-    # Only when the first hundred is answered is it known how many of the second are wanted.
+    # Only the answer for the first hundred shows how many of the second are needed.
     pages = list_exports(client, *[f"gone-{number}" for number in range(50)], *MANY, MaxItems=150)
     await pages.build_full_result()
     without, listing.requests = listing.requests, []
@@ -209,7 +209,7 @@ async def test_more_than_100_ids_are_asked_for_at_the_same_time(
     handle_first(client, listing, wait_for_the_others)
     with anyio.fail_after(30):
         async with list_exports(client, *MANY).prefetch(3) as ahead:
-            assert [each["exportId"] async for each in ahead.items()] == MANY
+            assert [export["exportId"] async for export in ahead.items()] == MANY
     assert len(under_way) == 3
 
 
@@ -233,7 +233,7 @@ async def test_an_error_of_a_page_ahead_is_raised_when_its_turn_comes(
 
         # Nothing is tried again until the caller asks again.
         assert len(listing.requests) == asked
-        assert [each["exportId"] for each in (await anext(pages))["exportsInfo"]] == MANY[20:30]
+        assert [export["exportId"] for export in (await anext(pages))["exportsInfo"]] == MANY[20:30]
 
 
 @pytest.mark.anyio
@@ -246,12 +246,12 @@ async def test_a_token_that_came_before_ends_the_run_when_its_turn_comes(
     came_ahead: list[Any] = []
 
     with pytest.raises(aiodiscovery.PaginationLoopError):
-        async for each in pages.items():
-            came.append(each["exportId"])  # noqa: PERF401  # until the error
+        async for export in pages.items():
+            came.append(export["exportId"])  # noqa: PERF401  # until the error
     with pytest.raises(aiodiscovery.PaginationLoopError):
         async with pages.prefetch(5) as ahead:
-            async for each in ahead.items():
-                came_ahead.append(each["exportId"])  # noqa: PERF401  # until the error
+            async for export in ahead.items():
+                came_ahead.append(export["exportId"])  # noqa: PERF401  # until the error
 
     assert came == came_ahead
 
@@ -295,7 +295,7 @@ async def test_after_an_error_the_page_is_asked_for_again_whatever_else_was_mean
             may_answer.set()
             await anyio.wait_all_tasks_blocked()
 
-            assert [each["exportId"] async for each in items] == MANY
+            assert [export["exportId"] async for export in items] == MANY
 
 
 @pytest.mark.anyio
@@ -316,7 +316,7 @@ async def test_outside_its_block_nothing_is_lost(
         with pytest.raises(RuntimeError, match="async with"):
             await anext(iterator)
     rest = list_exports(client, StartingToken=iterator.resume_token)
-    assert [each["exportId"] async for each in rest.items()] == MANY[10:]
+    assert [export["exportId"] async for export in rest.items()] == MANY[10:]
 
 
 @pytest.mark.anyio
@@ -332,7 +332,7 @@ async def test_leaving_early_ends_what_is_under_way_and_asks_for_nothing_more(
 
     rest = list_exports(client, StartingToken=pages.resume_token)
     emulator.clear_faults()
-    left = [each["exportId"] async for each in rest.items()]
+    left = [export["exportId"] async for export in rest.items()]
     assert [first["exportId"], *left] == list(emulator.export_ids)
     with pytest.raises(RuntimeError, match="async with"):
         await anext(aiter(ahead))
@@ -347,9 +347,9 @@ async def test_a_time_out_takes_nothing_away(client: "Client", emulator: Emulato
         came += [(await anext(items))["exportId"] for _ in range(5)]
         emulator.inject_latency(0.5)
         with anyio.move_on_after(0.05):
-            came += [each["exportId"] async for each in items]
+            came += [export["exportId"] async for export in items]
         assert items.resume_token == pages.resume_token
-        came += [each["exportId"] async for each in items]
+        came += [export["exportId"] async for export in items]
 
     assert came == list(emulator.export_ids)
 

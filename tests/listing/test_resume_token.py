@@ -5,10 +5,10 @@ A ``StartingToken`` is read in one place, ``paginate()``, and may be
 - botocore's: base64 of JSON with ``nextToken`` and perhaps ``boto_truncate_amount``,
 - botocore's of the old style: ``token___3``,
 - one of a query with many ids: botocore's, with ``aiodiscovery_chunk`` and ``aiodiscovery_ids``,
-- the service's own: everything else. It is sent as it is, whatever it looks like,
-- wrong: it has only keys of ours, but values that none of us writes; or it is not even a string.
+- the service's own: everything else. It is sent unchanged, whatever it looks like,
+- wrong: it has only our keys, but values that are never written; or it is not even a string.
 
-What is refused is refused before anything is sent, with a message that stays short.
+A wrong one is refused before anything is sent, with a message that stays short.
 """
 
 import base64

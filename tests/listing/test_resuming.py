@@ -1,4 +1,4 @@
-"""Where a listing goes on: after a break, an error, a cancellation, and never in a circle."""
+"""Where a listing continues: after a break, an error or a cancellation, and never in a circle."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -155,7 +155,7 @@ async def test_after_an_error_the_token_and_the_iterator_go_on_where_they_stood(
         await anext(items)
 
     assert pages.resume_token == items.resume_token == token
-    assert came + [each["exportId"] async for each in items] == list(emulator.export_ids)
+    assert came + [export["exportId"] async for export in items] == list(emulator.export_ids)
 
 
 async def test_after_a_cancellation_the_token_and_the_iterator_go_on_where_they_stood(
@@ -188,7 +188,7 @@ async def test_wrong_operation_parameters_are_refused_before_anything_is_sent(
     assert emulator.requests == ()
 
 
-@pytest.mark.parametrize("ids", [{"export-1": 1}.keys(), (each for each in ["export-1"])])
+@pytest.mark.parametrize("ids", [{"export-1": 1}.keys(), (export_id for export_id in ["export-1"])])
 async def test_ids_that_are_no_list_are_reported_as_botocore_does(
     client: "Client", emulator: Emulator, ids: Any
 ) -> None:

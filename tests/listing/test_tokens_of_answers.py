@@ -1,10 +1,11 @@
-"""Answers whose ``nextToken`` no request can be made with: the page comes, then an error.
+"""Answers whose ``nextToken`` cannot be used in a request: the page comes, then an error.
 
-A ``nextToken`` may be a number, an object, a list, true or false, and stand behind the first page,
-a later one, an empty one, one of which a token skips something or everything, one that MaxItems
-cuts or ends at, and in any chunk of many ids. Each way of reading hands out what came and tells
-where it stands: there is no token behind it, so the resume token is one of the same page that skips
-what came. The error is in place of the next page: whoever asks again after it goes on.
+Such a ``nextToken`` may be a number, an object, a list, true or false. It may come with the first
+page, a later one, an empty one, one of which a token skips something or everything, one that
+MaxItems cuts or ends at, and in any chunk of many ids. Each way of reading returns the items that
+came, and shows its position: there is no token behind it, so the resume token is one of the same
+page that skips these items. The error is in place of the next page. After it, the reader can ask
+again.
 """
 
 import json
@@ -28,7 +29,7 @@ MANY = [f"export-{number}" for number in range(250)]
 
 
 class WrongTokens(ScriptedListing):
-    """A listing that sends something else than its token, so many times."""
+    """A listing that sends something other than its token, a number of times."""
 
     def __init__(self, ids: list[str], wrong: Any, *, times: int, after: int = 0) -> None:
         super().__init__(ids)
@@ -68,9 +69,9 @@ async def test_the_page_comes_then_the_error_then_the_next_page(
         with pytest.raises(ResponseParserError, match="nextToken"):
             await anext(iterator)
         assert reader.resume_token == token
-        rest = [each["exportId"] async for page in iterator for each in page["exportsInfo"]]
+        rest = [export["exportId"] async for page in iterator for export in page["exportsInfo"]]
 
-    assert [each["exportId"] for page in came for each in page["exportsInfo"]] + rest == TWENTY
+    assert [export["exportId"] for page in came for export in page["exportsInfo"]] + rest == TWENTY
     assert pages.resume_token is None
     resumed = list_exports(scripted_client, StartingToken=token)
     assert await ids_in(resumed) == TWENTY[5 * (after + 1) :]
@@ -110,7 +111,7 @@ async def test_while_it_lasts_every_next_page_is_the_error(
     token = items.resume_token
     listing.times = 0
 
-    assert [each async for each in items] == []
+    assert [export async for export in items] == []
     assert items.resume_token is None
     assert came == TWENTY
     assert await ids_in(list_exports(scripted_client, StartingToken=token)) == []
@@ -198,7 +199,7 @@ async def test_over_http_it_is_the_same(client: "Client", emulator: Emulator) ->
     with pytest.raises(ResponseParserError):
         await anext(items)
 
-    assert came + [each["exportId"] async for each in items] == list(emulator.export_ids)
+    assert came + [export["exportId"] async for export in items] == list(emulator.export_ids)
 
 
 async def test_an_empty_token_is_the_end(

@@ -1,4 +1,4 @@
-"""Tasks of Airflow as their runs execute them, without an Airflow around."""
+"""Airflow's tasks, executed as in their runs, without an Airflow around them."""
 
 import json
 from types import SimpleNamespace
@@ -47,5 +47,5 @@ def event(status: str, *infos: dict[str, Any], message: str | None = None) -> di
     return {
         "status": status,
         "message": message,
-        "exports": {each["exportId"]: each for each in infos},
+        "exports": {info["exportId"]: info for info in infos},
     }

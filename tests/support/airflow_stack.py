@@ -1,6 +1,6 @@
 """A whole Airflow on loopback: every part is a session of processes, and none outlives the block.
 
-Run as a program, it is the guard that ends them if whoever started them was killed.
+Run as a program, it is the guard that ends them if the process that started them was killed.
 """
 
 import base64
@@ -19,8 +19,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-#: For how long anything may take before the test gives up, in seconds. Many times what a machine
-#: needs that does nothing else: only what hangs takes so long.
+#: How long anything may take before the test gives up, in seconds. An idle machine needs only a
+#: fraction of it, so only something that hangs takes so long.
 PATIENCE = 600.0
 
 
@@ -29,13 +29,13 @@ class Stack:
 
     def __init__(self, home: Path, dags: Path, settings: Mapping[str, str]) -> None:
         self._home = home
-        # Kept, and not listened to: nobody else is given the port until the api-server takes it.
+        # Bound but not listening, so that no other process gets the port before the api-server.
         self._reserved = socket.socket()
         self._reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self._reserved.bind(("127.0.0.1", 0))
         port = self._reserved.getsockname()[1]
         self._url = f"http://127.0.0.1:{port}"
-        # Measuring how much of the package is reached is for the tests, not for what they start.
+        # Coverage is measured for the tests, not for the processes that they start.
         env = {key: value for key, value in os.environ.items() if not key.startswith("COVERAGE_")}
         self._env = env | {
             "AIRFLOW_HOME": str(home),
@@ -54,7 +54,7 @@ class Stack:
             "AIRFLOW__API_AUTH__JWT_SECRET": _key(),
             "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.2",
             "AIRFLOW__SCHEDULER__ENABLE_HEALTH_CHECK": "False",
-            # Slow is not broken: what a task asks of a busy api-server, or that of SQLite.
+            # Slow is not broken: tasks may have to wait for a busy api-server, or for SQLite.
             "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "60",
             "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home / 'airflow.db'}?timeout=60",
             "AIRFLOW__CORE__DAGBAG_IMPORT_TIMEOUT": "120",
@@ -94,7 +94,7 @@ class Stack:
         self._stack.close()
 
     def start(self, part: str, *options: str) -> subprocess.Popen[bytes]:
-        """Start a part of Airflow in a session of its own."""
+        """Start a part of Airflow in a separate session."""
         path = self._home / f"{part}-{len(self._parts)}.log"
         with path.open("wb") as log:
             process = subprocess.Popen(
@@ -112,7 +112,7 @@ class Stack:
         return process
 
     def kill(self, process: subprocess.Popen[bytes]) -> None:
-        """Kill a part of Airflow with all that it has started."""
+        """Kill a part of Airflow with all processes that it has started."""
         del self._parts[process]
         _kill(process)
 
@@ -141,8 +141,8 @@ class Stack:
         return process
 
     def logs(self) -> str:
-        """Return all that any part or task has logged."""
-        return "".join(each.read_text(errors="replace") for each in self._home.rglob("*.log"))
+        """Return everything that any part or task has logged."""
+        return "".join(path.read_text(errors="replace") for path in self._home.rglob("*.log"))
 
     # The public API
 
@@ -163,11 +163,11 @@ class Stack:
         base = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}"
         path = f"{base}/xcomEntries?limit=100"
         return [
-            self._call("GET", f"{base}/xcomEntries/return_value?map_index={each['map_index']}")[
+            self._call("GET", f"{base}/xcomEntries/return_value?map_index={entry['map_index']}")[
                 "value"
             ]
-            for each in self._call("GET", path)["xcom_entries"]
-            if each["key"] == "return_value"
+            for entry in self._call("GET", path)["xcom_entries"]
+            if entry["key"] == "return_value"
         ]
 
     def _is_healthy(self) -> bool:
@@ -202,7 +202,7 @@ class Stack:
         return self.count(f"task_instance where run_id = '{run_id}' and state = '{state}'")
 
     def wait_for(self, run_id: str) -> str:
-        """Wait until a run has ended, and return how."""
+        """Wait until a run has ended, and return its final state."""
         for_run = f"dag_run where run_id = '{run_id}' and state"
         self.wait_until(lambda: self.count(f"{for_run} in ('success', 'failed')"), f"{run_id} ends")
         return "success" if self.count(f"{for_run} = 'success'") else "failed"
@@ -214,7 +214,7 @@ def _key() -> str:
 
 @contextlib.contextmanager
 def _guard() -> Iterator[subprocess.Popen[bytes]]:
-    """Run what kills the sessions that it is told of, once its input ends."""
+    """Run a process that kills the given sessions once its input ends."""
     command = [sys.executable, __file__]
     with subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True) as guard:
         try:
@@ -228,7 +228,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         os.killpg(process.pid, signal.SIGTERM)
     with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(10)
-    # Whatever did not listen, or outlived its leader.
+    # Processes that ignored the signal, or outlived their leader.
     _kill(process)
 
 
@@ -238,19 +238,19 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
 
 
 def kill_sessions(leaders: Collection[int]) -> None:
-    """Kill all processes of some sessions: a running task is not in the group of its leader."""
-    for each in leaders:
+    """Kill all processes of some sessions. A running task is not in the group of its leader."""
+    for leader in leaders:
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(each, signal.SIGKILL)
-    while members := [each for each, session in _processes() if session in leaders]:
-        for each in members:
+            os.killpg(leader, signal.SIGKILL)
+    while members := [process for process, session in _processes() if session in leaders]:
+        for member in members:
             with contextlib.suppress(ProcessLookupError):
-                os.kill(each, signal.SIGKILL)
+                os.kill(member, signal.SIGKILL)
         time.sleep(0.01)
 
 
 def _processes() -> Iterator[tuple[int, int]]:
-    """Return the processes that run, and their sessions, where the system has files of them."""
+    """Return the running processes and their sessions, if the system has /proc."""
     for path in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):  # it has ended
             state, _, _, session, *_ = path.read_text().rpartition(")")[2].split()

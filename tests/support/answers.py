@@ -1,4 +1,4 @@
-"""Answers as bytes: as the service's model has them, unlike it, and none at all."""
+"""Answers as bytes: as the service's model describes them, unlike it, and not at all."""
 
 import json
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ OPERATIONS = SERVICE.operation_names
 
 
 class Body:
-    """What a response of aiohttp is, as far as aiobotocore reads it."""
+    """The parts of an aiohttp response that aiobotocore reads."""
 
     def __init__(self, content: bytes) -> None:
         self._content = content
@@ -40,7 +40,7 @@ class Body:
         return self._content
 
 
-# Answers as text, because JSON can say more than json.dumps does: the same key twice, NaN ...
+# Answers as text, because JSON allows more than json.dumps can write: the same key twice, NaN ...
 
 plain_json: st.SearchStrategy[str] = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
@@ -101,7 +101,7 @@ def json_object(pairs: list[str]) -> str:
 
 @cache
 def texts(shape: Any, wild: bool) -> st.SearchStrategy[str]:
-    """Return JSON texts of values of the shape; if wild, with what does not belong there."""
+    """Return JSON texts of values of the shape; if wild, with parts that do not belong there."""
     kind = shape.type_name
     if kind == "structure":
         nulls = st.sampled_from([f'"{name}": null' for name in ("__type", *shape.members)])
@@ -133,7 +133,7 @@ def answers(operation: str, wild: bool) -> st.SearchStrategy[bytes]:
 
 
 def damaged(bodies: st.SearchStrategy[bytes]) -> st.SearchStrategy[bytes]:
-    """Cut out a piece, and put another in."""
+    """Cut out a piece, and insert another one."""
     return st.builds(
         lambda body, start, length, piece: body[:start] + piece + body[start + length :],
         bodies,
@@ -162,20 +162,20 @@ def sample(shape: Any, length: int) -> Any:
 
 
 def with_one_other(value: Any, other: Any) -> Iterator[Any]:
-    """Copy the value, each time with the other one in another place."""
+    """Copy the value, each time with the other value in a different place."""
     yield other
     if isinstance(value, dict):
         for name, inner in value.items():
-            yield from (value | {name: each} for each in with_one_other(inner, other))
+            yield from (value | {name: variant} for variant in with_one_other(inner, other))
     elif isinstance(value, list):
         for at, inner in enumerate(value):
             yield from (
-                [*value[:at], each, *value[at + 1 :]] for each in with_one_other(inner, other)
+                [*value[:at], variant, *value[at + 1 :]] for variant in with_one_other(inner, other)
             )
 
 
 codes = st.sampled_from(
-    [each.name for each in SERVICE.error_shapes]
+    [shape.name for shape in SERVICE.error_shapes]
     + ["ThrottlingException", "com.amazonaws.x#InvalidParameterException", "A:http://x", "#", ""]
 )
 error_members = st.one_of(

@@ -1,4 +1,4 @@
-"""What the tests of archives share: reading one, and writing rows as a file has them."""
+"""Shared by the tests of archives: reading one, and writing rows as in a file."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""Clients however they are made: create_client's, and those of aiobotocore alone."""
+"""Clients made in each way: by create_client, and by aiobotocore alone."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,7 @@ __all__ = ["Maker"]
 
 
 class Maker:
-    """Makes clients that send a request once, as one of those ways does."""
+    """Makes clients that send a request once, in one of those ways."""
 
     def __init__(
         self, name: str, backend: str, session: AioSession, *, with_keys: bool = True

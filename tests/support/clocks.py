@@ -2,7 +2,7 @@
 
 
 class Clock:
-    """Seconds since the epoch, as the test last said."""
+    """Seconds since the epoch, as the test last set them."""
 
     def __init__(self) -> None:
         self.now = 1_800_000_000.0

@@ -1,8 +1,8 @@
-"""Run collections in processes of their own, which are forked and so are there at once.
+"""Run collections in separate processes, which are forked and so start at once.
 
 python collect_server.py <endpoint URL> <directory>
 
-For each line on stdin, a process is forked that collects; its id is printed, and when it has ended,
+For each line on stdin, a process is forked that collects. Its id is printed, and when it has ended,
 its exit status.
 """
 

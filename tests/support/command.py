@@ -1,4 +1,4 @@
-"""The command ``aiodiscovery`` in a process of its own, with a terminal and without one."""
+"""The command ``aiodiscovery`` in a separate process, with a terminal and without one."""
 
 import json
 import os
@@ -66,7 +66,7 @@ WITH_TERMINAL = (
 
 
 class Running:
-    """The command while it runs; killed at the end of the block.
+    """The command while it runs. It is killed at the end of the block.
 
     :param terminal: whether its output is a terminal, or a pipe for each of stdout and stderr.
     :param columns: how wide the terminal is.
@@ -107,7 +107,7 @@ class Running:
             stdout=out,
             stderr=err,
             env=self._env,
-            # With a terminal of its own, so that what is typed there reaches it.
+            # With its own terminal, so that typed text reaches it.
             start_new_session=self._terminal,
         )
         for descriptor in {out, err}:
@@ -129,7 +129,7 @@ class Running:
 
     @property
     def stdout(self) -> str:
-        """What came on stdout so far, or on the terminal, control codes included."""
+        """The output on stdout so far, or on the terminal, including control codes."""
         return self._output[self._out].decode()
 
     @property
@@ -139,7 +139,7 @@ class Running:
 
     @property
     def text(self) -> str:
-        """What came on stdout so far, without control codes."""
+        """The output on stdout so far, without control codes."""
         return _CONTROL.sub("", self.stdout)
 
     def type(self, keys: bytes) -> None:
@@ -147,7 +147,7 @@ class Running:
         os.write(self._out, keys)
 
     def screen(self) -> list[str]:
-        """What stands on the terminal, line by line, without blanks at the ends."""
+        """The lines on the terminal, without blanks at the ends."""
         import pyte  # noqa: PLC0415  # seldom needed
 
         screen = pyte.Screen(self._columns, LINES)
@@ -165,13 +165,13 @@ class Running:
         return self.wait()
 
     def wait(self) -> int:
-        """Read all that it prints and return its exit status."""
+        """Read all its output and return its exit status."""
         while self._read():
             pass
         return self.process.wait(_LONG)
 
     def _read(self) -> bool:
-        """Read what has come; False at the end."""
+        """Read the output that has arrived. Return False at the end."""
         if not self._open:
             return False
         ready, _, _ = select.select(self._open, [], [], _LONG)

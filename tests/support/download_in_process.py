@@ -1,4 +1,4 @@
-"""Download an export in a process of its own, as test_download_processes.py tells it to.
+"""Download an export in a separate process, as directed by test_download_processes.py.
 
 python download_in_process.py <backend> <endpoint URL> <export id> <destination>
 """

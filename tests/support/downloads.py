@@ -1,4 +1,4 @@
-"""What tests of downloads share: looks at the emulator and at folders, and odd HTTP clients."""
+"""Shared by the tests of downloads: views of the emulator and of folders, and odd HTTP clients."""
 
 import io
 from collections.abc import AsyncIterator, Callable
@@ -27,7 +27,7 @@ __all__ = [
     "own_client",
 ]
 
-#: How many bytes the emulator's archives have, about.
+#: The approximate size of the emulator's archives in bytes.
 SIZE = 300_000
 
 
@@ -37,12 +37,12 @@ async def describe(client: "ApplicationDiscoveryServiceClient", export_id: str) 
 
 
 def names(folder: Path) -> list[str]:
-    return sorted(each.name for each in folder.iterdir())
+    return sorted(path.name for path in folder.iterdir())
 
 
 def answers(emulator: Emulator) -> list[tuple[str | None, int | None]]:
-    """Return the ranges that were asked for and the statuses that were answered."""
-    return [(each.range, each.status) for each in emulator.downloads]
+    """Return the requested ranges and the statuses of the answers."""
+    return [(download.range, download.status) for download in emulator.downloads]
 
 
 async def leave_a_part(
@@ -52,7 +52,7 @@ async def leave_a_part(
     destination: Path,
     size: int,
 ) -> None:
-    """Cancel a download once so many bytes are on disk."""
+    """Cancel a download once this many bytes are on disk."""
     emulator.inject_stalled_download(size)
 
     def cancel(done: int, total: int | None) -> None:
@@ -95,7 +95,7 @@ def changed_client(
     on_request: Callable[[Any], None] = lambda request: None,
     on_response: Callable[[Any], None] = lambda response: None,
 ) -> Any:
-    """Make a client for what the network may do to requests and answers."""
+    """Make a client that can alter requests and answers like a network."""
 
     class Transport(httpx2.AsyncHTTPTransport):  # type: ignore[misc, name-defined]
         async def handle_async_request(self, request: Any) -> Any:

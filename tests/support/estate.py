@@ -1,8 +1,8 @@
-"""A service with agents and their data, on a virtual clock: what a collection collects from.
+"""A service with agents and their data, on a virtual clock, for collections.
 
-The client is a real one of aiobotocore and downloads go through a real ``httpx2`` client; both are
-answered in the process. It knows no more than what is known of the service: exports of up to 72
-hours, five at once, truncated ones, ones that end early, fail, are seen late, or are there already.
+The client is a real one of aiobotocore, and downloads go through a real ``httpx2`` client. Both are
+answered in the process. It only does what is known of the service: exports of up to 72 hours, five
+at once, truncated ones, ones that end early, fail, become visible late, or are there already.
 """
 
 import csv
@@ -42,7 +42,7 @@ __all__ = [
 ]
 
 HOUR = 3600
-#: When agents register, unless they say another time.
+#: When agents register, unless they have a different time.
 EPOCH = 1_767_600_000
 LIMIT = (
     "You have reached limit of maximum allowed concurrent exports. Please wait for current export "
@@ -82,7 +82,7 @@ class Export:
     ends: float
     failure: str | None = None
     truncated: bool = False
-    #: The rows that its archive has, once it has ended, and from when to when.
+    #: The rows of its archive, once it has ended, and from when to when they are.
     rows: list[int] | None = None
     actual: tuple[int, int] | None = None
     recommends: bool = False
@@ -95,26 +95,26 @@ class Export:
 
 @dataclass
 class Estate:
-    """The service. What is not said here goes well."""
+    """The service. By default everything succeeds."""
 
     agents: list[Agent] = field(default_factory=list)
     duration: float = 300.0
     places: int = 5
     visibility_delay: float = 0.0
-    #: How many rows an export has at most; past that, it is truncated.
+    #: The most rows of an export. A larger one is truncated.
     most_rows: int | None = None
-    #: Whether one that is truncated says where it ended. If not, rows are missing anywhere in it.
+    #: Whether a truncated export says where it ended. If not, rows may be missing anywhere in it.
     says_where: bool = True
-    #: For how many seconds of the range an export goes on, if it ends early.
+    #: How many seconds of the range an export covers, if it ends early.
     ends_after: Callable[[Export], int | None] = lambda export: None
     #: Why an export FAILS.
     fails: Callable[[Export], str | None] = lambda export: None
-    #: What becomes of a start: "drop" (it is not carried out), "lose" (only its answer is lost), or
-    #: the code and message of an error.
+    #: The fate of a start: "drop" (it is not carried out), "lose" (only its answer is lost), or the
+    #: code and message of an error.
     start_fault: Callable[[dict[str, Any]], Any] = lambda request: None
-    #: What becomes of another call: an exception to raise.
+    #: The fate of another call: an exception to raise.
     call_fault: Callable[[str], Exception | None] = lambda operation: None
-    #: What becomes of a download: a response to give, or None.
+    #: The fate of a download: a response to return, or None.
     download_fault: Callable[[str], "httpx2.Response | None"] = lambda export_id: None
     exports: dict[str, Export] = field(default_factory=dict)
     starts: list[dict[str, Any]] = field(default_factory=list)
@@ -234,11 +234,11 @@ class Estate:
         return export
 
     def _fill(self, export: Export) -> None:
-        """Decide what the archive of an export has."""
+        """Decide the contents of an export's archive."""
         if export.rows is not None:
             return
         export.rows = []
-        agent = next((each for each in self.agents if each.id == export.agent_id), None)
+        agent = next((agent for agent in self.agents if agent.id == export.agent_id), None)
         if agent is None or export.start is None or export.end is None:
             return
         end = export.end
@@ -321,7 +321,7 @@ class Estate:
                 self._elapsed += anyio.current_time() - opened
 
     def expected_rows(self) -> Counter[tuple[str, str]]:
-        """Return all rows that there are, by agent and time."""
+        """Return all existing rows, by agent and time."""
         return Counter(
             (agent.id, _plain(row))
             for agent in self.agents
@@ -343,7 +343,7 @@ def collected_rows(directory: Path) -> Counter[tuple[str, str]]:
 
 
 def make_agents(lengths: Iterable[float], every: int = 900) -> list[Agent]:
-    """Make agents with data for so many hours each, a row each 15 minutes."""
+    """Make agents with data for a number of hours each, and a row every 15 minutes."""
     return [
         Agent(
             f"o-{number:017x}",
@@ -367,9 +367,9 @@ def _plain(seconds: int) -> str:
 
 
 def run_at_once(scenario: Callable[[], Awaitable[Any]]) -> Any:
-    """Run something on trio, on a clock that jumps to the next deadline once nothing is at work.
+    """Run a function on trio, on a clock that jumps to the next deadline once nothing is running.
 
-    ``MockClock`` can do that too, but takes a task that waits for a thread for one that sleeps.
+    ``MockClock`` can do that too, but treats a task that waits for a thread as one that sleeps.
     """
     clock = MockClock()
     results: list[Any] = []

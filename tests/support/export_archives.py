@@ -1,4 +1,4 @@
-"""Archives as exports have them, with whatever may be odd about them."""
+"""Archives like those of exports, with every possible oddity."""
 
 import io
 import json
@@ -95,7 +95,7 @@ class Style:
 
 
 def time_text(when: datetime, form: str) -> str:
-    """Write a time in one of the forms that archives have."""
+    """Write a time in one of the formats of archives."""
     match form:
         case "us":
             return f"{when:%m/%d/%Y %I:%M:%S %p}"
@@ -131,15 +131,15 @@ def csv_bytes(
 
 
 def _cell(value: object, style: Style) -> str:
-    # The csv module of Python 3.11 leaves a CR alone unquoted.
+    # The csv module of Python 3.11 leaves a lone CR unquoted.
     text = "" if value is None else str(value)
-    if style.quote_all or any(each in text for each in ',"\r\n'):
+    if style.quote_all or any(char in text for char in ',"\r\n'):
         return '"' + text.replace('"', '""') + '"'
     return text
 
 
 class _Unseekable(io.RawIOBase):
-    """What makes zipfile write data descriptors."""
+    """A stream that makes zipfile write data descriptors."""
 
     def __init__(self, path: Path) -> None:
         self._file = path.open("wb")
@@ -180,7 +180,7 @@ def agent_archive(
     results: Mapping[str, Any] | bytes | None = RESULTS,
     **options: Any,
 ) -> Path:
-    """Write the archive of an agent's export, of the bytes of each type."""
+    """Write the archive of an agent's export, from the bytes of each type."""
     files = {f"{ACCOUNT}_{type_}.csv": data for type_, data in tables.items()}
     if results is not None:
         data = results if isinstance(results, bytes) else json.dumps(results).encode()

@@ -1,4 +1,4 @@
-"""Listings of exports, in few words, and in every way there is to read one."""
+"""Listings of exports, briefly written, and every way to read one."""
 
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from types_aiobotocore_discovery.client import ApplicationDiscoveryServiceClient as Client
 
 
-#: How a listing can be read: what is handed out, and whether it is read ahead.
+#: How a listing can be read: what is returned, and whether it is read ahead.
 WAYS = [
     pytest.param((how, ahead), id=f"{how}{', ahead' if ahead else ''}")
     for ahead in (False, True)
@@ -55,7 +55,7 @@ async def reading(
 async def read_into(
     came: list[str], pages: "aiodiscovery.PageIterator[Any, Any]", how: str
 ) -> str | None:
-    """Read a listing to its end, and return the NextToken of the last thing that came."""
+    """Read a listing to its end, and return the NextToken of the last page or item."""
     token = None
     if how == "full result":
         result = await pages.build_full_result()

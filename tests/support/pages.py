@@ -2,11 +2,11 @@
 
 A page is Markdown. Of its fenced blocks
 
-- ``python`` is run, and may await; all blocks of a page share their names. One that calls ``run()``
-  of an event loop, or has tests, is run in a process of its own;
-- ``text`` right after it is what it prints;
-- ``console`` is a session in a shell: each line after ``$`` is run, and what follows is what it
-  writes to stdout.
+- ``python`` is run, and may await. All blocks of a page share their names. One that calls ``run()``
+  of an event loop, or has tests, is run in a separate process;
+- ``text`` right after it is its output;
+- ``console`` is a session in a shell: each line after ``$`` is run, and the lines that follow are
+  its output on stdout.
 
 ``...`` in an output stands for anything, as in doctest.
 """
@@ -37,7 +37,7 @@ class Block(NamedTuple):
     text: str
 
     def source(self) -> str:
-        """Return its text on the lines where it stands, so that a traceback names them."""
+        """Return its text with its original line numbers, so that a traceback names them."""
         return "\n" * (self.line - 1) + self.text
 
 
@@ -50,7 +50,7 @@ def blocks(path: Path) -> Iterator[Block]:
 
 
 def sessions(block: Block) -> Iterator[tuple[str, str]]:
-    """Iterate over the commands of a ``console`` block, each with the output that it shows."""
+    """Iterate over the commands of a ``console`` block, with the outputs that it shows."""
     command: str | None = None
     output: list[str] = []
     for line in block.text.splitlines():

@@ -10,12 +10,12 @@ __all__ = ["has_size", "wait_until"]
 
 
 def wait_until(condition: Callable[[], Any], process: subprocess.Popen[bytes]) -> None:
-    """Wait for something that a process does; it is an error if that ends before."""
+    """Wait for something that a process does. If the process ends before, that is an error."""
     while not condition():
         assert process.poll() is None or condition()
         time.sleep(0.002)
 
 
 def has_size(path: Path, size: int) -> bool:
-    """Say whether there is a file of at least so many bytes."""
+    """Say whether there is a file of at least this many bytes."""
     return path.exists() and path.stat().st_size >= size

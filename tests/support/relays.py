@@ -9,13 +9,13 @@ from pathlib import Path
 
 __all__ = ["CERTIFICATE", "http_proxy", "recorder", "tls_relay"]
 
-#: A certificate of 127.0.0.1 and localhost, signed by itself, and its key. It is for tests alone.
+#: A self-signed certificate for 127.0.0.1 and localhost, and its key. For tests only.
 CERTIFICATE = Path(__file__).with_name("localhost.pem")
 
 
 @contextlib.contextmanager
 def tls_relay(target: int) -> Iterator[int]:
-    """Speak TLS on a port, and pass on what comes to a port of this machine.
+    """Speak TLS on a port, and pass the data on to another port of this machine.
 
     :return: the port.
     """
@@ -36,7 +36,7 @@ def tls_relay(target: int) -> Iterator[int]:
 
 @contextlib.contextmanager
 def http_proxy(asked: list[str]) -> Iterator[int]:
-    """Be an HTTP proxy on a port, for plain HTTP and by CONNECT.
+    """Run an HTTP proxy on a port, for plain HTTP and CONNECT.
 
     :param asked: gets the first line of each request.
     :return: the port.
@@ -112,7 +112,7 @@ def _pass_on(client: socket.socket, server: socket.socket) -> None:
 
 @contextlib.contextmanager
 def recorder(asked: list[str], answer: bytes = b"HTTP/1.1 404 Not Found") -> Iterator[int]:
-    """Answer each request in one way.
+    """Answer every request in the same way.
 
     :param asked: gets the first line of each request.
     :param answer: the first line of the answer, and headers.

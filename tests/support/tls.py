@@ -1,4 +1,4 @@
-"""A server with a certificate that nobody trusts, in front of another server."""
+"""A server with an untrusted certificate, in front of another server."""
 
 import socket
 import ssl
@@ -13,7 +13,7 @@ __all__ = ["behind_tls", "make_certificate"]
 
 
 def make_certificate(folder: Path) -> tuple[Path, Path]:
-    """Make a certificate for 127.0.0.1 that has signed itself, and return it and its key."""
+    """Make a self-signed certificate for 127.0.0.1, and return it and its key."""
     certificate, key = folder / "certificate.pem", folder / "key.pem"
     subprocess.run(
         [
@@ -30,9 +30,9 @@ def make_certificate(folder: Path) -> tuple[Path, Path]:
 
 @contextmanager
 def behind_tls(url: str, certificate: Path, key: Path) -> Iterator[str]:
-    """Give the URL of a server that speaks TLS and hands on to another one.
+    """Yield the URL of a server that speaks TLS and forwards to another one.
 
-    :param url: where the other one is, over HTTP.
+    :param url: the URL of the other one, over HTTP.
     """
     target = urlsplit(url)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

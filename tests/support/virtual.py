@@ -1,7 +1,7 @@
 """The emulator's service on a virtual clock: hours of simulated time in milliseconds.
 
-The client is a real one of aiobotocore; botocore's ``before-call`` event has the emulator's service
-answer in place of the network, so nothing real is waited for.
+The client is a real one of aiobotocore. botocore's ``before-call`` event lets the emulator's
+service answer in place of the network, so nothing waits in real time.
 """
 
 import json
@@ -38,7 +38,7 @@ class Call(NamedTuple):
 
 
 class VirtualService:
-    """An emulated service whose time is the event loop's."""
+    """An emulated service on the event loop's time."""
 
     def __init__(self, *, latency: float = 0.0) -> None:
         self.service = Emulator(
@@ -51,7 +51,7 @@ class VirtualService:
         self.on_call: Callable[[Call], None] = lambda call: None
         #: Decides which calls fail, and how.
         self.failing: Callable[[Call], Exception | None] = lambda call: None
-        #: What headers answers have; None: a date that agrees with the service's clock.
+        #: The headers of answers; None: a date that agrees with the service's clock.
         self.headers: dict[str, str] | None = None
         self._running = 0
 
@@ -90,7 +90,7 @@ class VirtualService:
 
 
 def decode_times(answer: dict[str, Any]) -> dict[str, Any]:
-    """Turn the times of exports into what a parser makes of them."""
+    """Convert the times of exports to what a parser returns."""
     return answer | {
         "exportsInfo": [
             {
@@ -120,7 +120,7 @@ async def open_client(virtual: VirtualService) -> AsyncGenerator[Any]:
 
 @contextmanager
 def start_virtual_portal(clock: MockClock) -> Iterator[BlockingPortal]:
-    """Run trio in a thread of its own, on the clock.
+    """Run trio in a separate thread, on the clock.
 
     anyio's start_blocking_portal() takes a clock too, but the oldest anyio ignores it.
     """
@@ -162,7 +162,7 @@ async def collect(updates: Any, into: list[ExportUpdate]) -> None:
 
 
 def service_error(code: str, status: int = 400) -> ClientError:
-    """Make the error that a code of the service is raised as."""
+    """Make the error that is raised for a code of the service."""
     return ClientError(
         {
             "Error": {"Code": code, "Message": "no"},
@@ -173,5 +173,5 @@ def service_error(code: str, status: int = 400) -> ClientError:
 
 
 def fail_until(time: float, error: Exception) -> Any:
-    """Let calls fail before a time, as ``VirtualService.failing`` has it."""
+    """Let calls fail before a time, as in ``VirtualService.failing``."""
     return lambda call: error if call.time < time else None

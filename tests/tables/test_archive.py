@@ -1,4 +1,4 @@
-"""What an archive says of itself, and what comes out of it."""
+"""What an archive says about itself, and what is read from it."""
 
 import pickle
 from datetime import UTC, datetime
@@ -30,7 +30,7 @@ AGENT_TABLES = {
     "inbound_connection_agent",
     "sys_performance_agent",
 }
-#: The columns that the queries of AWS's User Guide name.
+#: The columns that the queries of AWS's User Guide use.
 IN_QUERIES_OF_AWS = {
     "os_info_agent": {"agent_id", "host_name", "os_name", "os_version", "timestamp"},
     "network_interface_agent": {"agent_id", "ip_address"},
@@ -210,7 +210,7 @@ def test_a_summary_has_its_files_and_the_mapping_of_agents_to_servers(path: Path
         assert second["agent_id"] is None
         assert archive.tables["application"].columns == ["id", "name", "description"]
         assert archive.read("import_template")["ram_total_size_in_mb"].to_pylist() == [1024.0]
-        # What is not known of a file comes as text.
+        # Unknown columns of a file are kept as text.
         assert archive.read("system_performance").to_pylist() == [
             {"server_id": "d-server-1", "total_disk_size": "5"}
         ]
@@ -467,7 +467,7 @@ def test_a_closed_archive_says_that_it_is_closed(path: Path) -> None:
 
     archive.close()
 
-    with pytest.raises(ValueError, match="closed while it was read"):
+    with pytest.raises(ValueError, match="closed while it was being read"):
         reader.read_all()
     with pytest.raises(ValueError, match="is closed"):
         archive.read("outbound_connection_agent")

@@ -1,4 +1,4 @@
-"""What is wrong with an archive is said with its file and line, or read as documented."""
+"""A bad archive is reported with its file and line, or read as documented."""
 
 import io
 import os
@@ -26,7 +26,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def error_of(path: Path) -> ArchiveError:
-    """Read the archive in each way there is, and return the error, which is always the same."""
+    """Read the archive in each possible way, and return the error, which is always the same."""
     texts = set()
     with pytest.raises(ArchiveError) as caught, open_archive(path) as archive:
         archive.read("os_info_agent")
@@ -39,8 +39,8 @@ def error_of(path: Path) -> ArchiveError:
         write_parquet(path, tables)
     texts.add(str(caught.value))
     assert len(texts) == 1
-    # The file that is wrong is no Parquet file, and nothing else is left of it.
-    left = [each.name for each in tables.glob("os_info_agent/*")]
+    # There is no Parquet file of the bad table, and nothing else is left of it.
+    left = [path_.name for path_ in tables.glob("os_info_agent/*")]
     assert left == []
     error: BaseException | None = caught.value
     while error is not None:
@@ -67,8 +67,8 @@ def error_of_rows(path: Path, rows: bytes) -> ArchiveError:
     [
         (b"1,2,3\n", "has 3 cells, and the header 8"),
         (b"hunter2,2,3,4,5,6,7,8,9\n", "has 9 cells, and the header 8"),
-        (b'1,2,3,4,5,6,7,"hunter2\n', "a quote never ends"),
-        (b'"hunter2\n', "a quote never ends"),
+        (b'1,2,3,4,5,6,7,"hunter2\n', "a quote is not closed"),
+        (b'"hunter2\n', "a quote is not closed"),
         (b"1,2,3,4,5,hunter2\xe9,7,8\n", "not in UTF-8"),
         (b'1,2,3,4,5,6,7,"hunter2' + b"x" * 2_500_000, "more than 1 MiB"),
     ],
@@ -116,7 +116,7 @@ def test_a_wrong_row_in_an_archive_that_is_damaged_is_damage(path: Path) -> None
     [
         (ROW + ROW, "the first row is data"),
         (b"\xff\xfea\x00,\x00b\x00\n\x00", "not in UTF-8"),
-        (b'"agentId,timestamp\n', "a quote never ends"),
+        (b'"agentId,timestamp\n', "a quote is not closed"),
         (b"x" * 300_000, "more than 256 KiB"),
         (b"," * 5_000 + b"\n", "5,001 columns"),
     ],
@@ -139,7 +139,7 @@ def test_what_is_no_zip_archive_is_said(path: Path, data: bytes) -> None:
 
     error = error_of(path)
 
-    assert str(error) == f"{path}: it is no whole zip archive"
+    assert str(error) == f"{path}: it is not a whole zip archive"
     assert (error.member, error.line) == (None, None)
 
 
@@ -149,7 +149,7 @@ def test_an_archive_that_is_cut_off_is_said(path: Path, part: float) -> None:
     data = path.read_bytes()
     path.write_bytes(data[: int(part * len(data))])
 
-    assert "no whole zip archive" in str(error_of(path))
+    assert "not a whole zip archive" in str(error_of(path))
 
 
 def test_an_archive_that_is_encrypted_is_said(path: Path) -> None:
@@ -224,7 +224,7 @@ def test_an_archive_without_a_file_of_an_export_says_what_it_has(path: Path) -> 
 def test_an_archive_without_a_file_says_so(path: Path) -> None:
     write_zip(path, {})
 
-    assert "there is no file in it" in str(error_of(path))
+    assert "it is empty" in str(error_of(path))
 
 
 def test_an_export_in_graphml_is_said(path: Path) -> None:
@@ -235,7 +235,7 @@ def test_an_export_in_graphml_is_said(path: Path) -> None:
 
     error = error_of(path)
 
-    assert "only exports in CSV" in str(error)
+    assert "only CSV exports" in str(error)
     assert error.member == "servers.zip"
 
 
@@ -270,7 +270,7 @@ def test_a_folder_of_a_name_means_nothing(path: Path, folder: str) -> None:
     files = write_parquet(path, path.parent / "tables")
 
     assert [file.rows for file in files if file.table == "os_info_agent"] == [1]
-    below = {each.relative_to(path.parent).parts[0] for each in path.parent.rglob("*")}
+    below = {entry.relative_to(path.parent).parts[0] for entry in path.parent.rglob("*")}
     assert below == {"export-1.zip", "tables"}
 
 
@@ -293,7 +293,7 @@ def test_a_bomb_of_one_line_ends_early(path: Path) -> None:
 
 
 def test_files_that_overlap_are_said(path: Path) -> None:
-    # As in a bomb whose files share their bytes.
+    # As in a zip bomb whose files share their bytes.
     write_zip(path, {MEMBER: HEADER + ROW, f"{ACCOUNT}_process.csv": b"agentId\n"}, stored=True)
     data = bytearray(path.read_bytes())
     first = data.index(b"PK\x01\x02")

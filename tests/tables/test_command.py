@@ -34,7 +34,7 @@ Command = Callable[..., tuple[int, str, str]]
 
 @pytest.fixture
 def command(capsys: pytest.CaptureFixture[str]) -> Command:
-    """Run the command, and return its status and what it prints."""
+    """Run the command, and return its status and its output."""
 
     def run(*arguments: object) -> tuple[int, str, str]:
         status: int = tables.main(list(map(str, arguments)), standalone_mode=False)
@@ -88,7 +88,7 @@ def test_it_lists_as_json(command: Command, folder: Path) -> None:
 
     _, out, _ = command(path, "--output", "json")
 
-    (listed,) = [each for each in json_lines(out) if each["rows"]]
+    (listed,) = [table for table in json_lines(out) if table["rows"]]
     assert listed == {
         "table": "outbound_connection_agent",
         "rows": 1,
@@ -189,7 +189,7 @@ def test_a_bad_archive_is_told_and_the_others_are_done(
     connections(folder / "a.zip", ["1"])
     connections(folder / "b.zip", CONNECTION)
 
-    status, out, err = command(folder, *[each.format(tmp_path / "tables") for each in options])
+    status, out, err = command(folder, *[option.format(tmp_path / "tables") for option in options])
 
     assert status == 1
     assert err == (

@@ -1,4 +1,4 @@
-"""What the emulator puts into an archive comes out of it, and out of Parquet."""
+"""The emulator's data comes out of its archives, and out of Parquet."""
 
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -55,7 +55,7 @@ def running() -> Any:
 
 
 def same(value: object, put: object) -> bool:
-    """Whether a value is what was put in, or its text where the type of the column is not known."""
+    """Whether a value is the original one, or its text if the type of the column is not known."""
     if put == "":
         return value is None
     if isinstance(value, str) and not isinstance(put, str):
@@ -84,7 +84,7 @@ def check(table: pa.Table, rows: Sequence[Mapping[str, Any]]) -> None:
 def test_what_the_emulator_put_in_comes_out(
     running: Emulator, quirks: Quirks, number: int, of: str
 ) -> None:
-    agents = [each for each in running.agent_ids if each not in running.connector_ids]
+    agents = [agent_id for agent_id in running.agent_ids if agent_id not in running.connector_ids]
     export_id = running.add_export(
         status="SUCCEEDED",
         agent_id=agents[number] if of == "agent" else None,
@@ -98,7 +98,7 @@ def test_what_the_emulator_put_in_comes_out(
 
         with open_archive(path) as archive:
             assert archive.unread == ()
-            # No file of recommendations says the account.
+            # No file of recommendations has the account number.
             account_number = None if of == "ec2" else running.account_number
             assert archive.export.account_number == account_number
             for type_ in running.export_tables(export_id):
@@ -109,7 +109,9 @@ def test_what_the_emulator_put_in_comes_out(
 
 
 def test_adjoining_exports_are_the_agent_each_row_once(running: Emulator, tmp_path: Path) -> None:
-    agent = next(each for each in running.agent_ids if each not in running.connector_ids)
+    agent = next(
+        agent_id for agent_id in running.agent_ids if agent_id not in running.connector_ids
+    )
     start, end = running.agent_life(agent)
     middle = (start + end) / 2
     for number, (first, last) in enumerate([(start, middle), (middle, end)]):
@@ -126,7 +128,9 @@ def test_adjoining_exports_are_the_agent_each_row_once(running: Emulator, tmp_pa
 
 
 def test_the_export_is_what_the_emulator_says(running: Emulator, tmp_path: Path) -> None:
-    agent = next(each for each in running.agent_ids if each not in running.connector_ids)
+    agent = next(
+        agent_id for agent_id in running.agent_ids if agent_id not in running.connector_ids
+    )
     start, end = running.agent_life(agent)
     export_id = running.add_export(
         status="SUCCEEDED", agent_id=agent, start_time=start, end_time=end, truncated=True

@@ -1,4 +1,4 @@
-"""The page of the documentation: its queries run, and answer what they say."""
+"""The page of the documentation: its queries run, with the answers that it shows."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -27,7 +27,9 @@ DAY = timedelta(days=1)
 def emulator() -> Iterator[Emulator]:
     with Emulator(agents=8, agent_days=2.5) as running:
         # One server fell silent more than a day ago.
-        agent = next(each for each in running.agent_ids if each not in running.connector_ids)
+        agent = next(
+            agent_id for agent_id in running.agent_ids if agent_id not in running.connector_ids
+        )
         _, end = running.agent_life(agent)
         days = 24 * 60 * 60
         running.set_agent_life(
@@ -80,7 +82,7 @@ def plain(value: Any) -> Any:
 
 
 def truth(emulator: Emulator) -> Iterator[tuple[str, str]]:
-    """Iterate over the agents that have data, each with the name of its host."""
+    """Iterate over the agents that have data, with the names of their hosts."""
     for agent in emulator.agent_ids:
         if agent not in emulator.connector_ids:
             *_, last = emulator.agent_rows(agent, "osInfo")
@@ -125,7 +127,7 @@ def test_the_busiest_servers_and_the_peaks_of_each(
         free, ram = min(row["freeRAM"] for row in rows), max(row["totalRAM"] for row in rows)
         peaks.append((host, max(usage), free, ram))
 
-    averages.sort(key=lambda each: -each[1])
+    averages.sort(key=lambda average: -average[1])
     assert answers["busiest"]["DuckDB"] == averages[:5]
     assert answers["peaks"]["DuckDB"] == sorted(peaks)
 

@@ -1,4 +1,4 @@
-"""Writing Parquet: each file whole or not at all, once, and true to where it came from."""
+"""Writing Parquet: each file whole or not at all, once, and with its true origin."""
 
 import errno
 import os
@@ -45,7 +45,7 @@ def file_of(directory: Path, table: str = "outbound_connection_agent") -> Path:
 
 
 def snapshot(directory: Path) -> dict[str, tuple[int, int]]:
-    """Return which files there are, and what would change if one was written."""
+    """Return the existing files, with what would change if one was written."""
     return {
         str(path): (path.stat().st_ino, path.stat().st_mtime_ns)
         for path in directory.rglob("*")
@@ -97,7 +97,7 @@ def test_what_does_not_fit_is_counted_once(
     write_parquet(path, directory)
 
     (message,) = [record.getMessage() for record in caplog.records]
-    assert "30000 value(s) of source_port are no integer" in message
+    assert "30000 value(s) of source_port are not valid as integer" in message
 
 
 def test_a_second_run_leaves_alone_what_is_there(tmp_path: Path, directory: Path) -> None:
@@ -235,7 +235,7 @@ def test_progress_goes_from_nothing_to_all_bytes(tmp_path: Path, directory: Path
 
     write_parquet(paths, directory, progress=lambda done, of: calls.append((done, of)))
 
-    done = [each for each, _ in calls]
+    done = [done for done, _ in calls]
     assert {of for _, of in calls} == {total}
     assert done == sorted(done)
     assert (done[0], done[-1]) == (0, total)
@@ -251,7 +251,7 @@ def test_a_bad_archive_keeps_no_other_from_being_written(tmp_path: Path, directo
         write_parquet(tmp_path, directory)
 
     (note,) = caught.value.__notes__
-    assert note == f"{tmp_path / 'b.zip'}: it is no whole zip archive"
+    assert note == f"{tmp_path / 'b.zip'}: it is not a whole zip archive"
     assert pq.read_table(file_of(directory)).num_rows == 1
 
 
@@ -294,7 +294,7 @@ def test_a_full_disk_leaves_no_file(
     with pytest.raises(OSError, match="No space left"):
         write_parquet(path, directory)
 
-    assert [each for each in directory.rglob("*") if each.is_file()] == []
+    assert [path for path in directory.rglob("*") if path.is_file()] == []
 
 
 WRITE = """
@@ -325,7 +325,7 @@ def test_a_process_that_is_killed_leaves_no_file_under_a_final_name(
         process.send_signal(signal.SIGKILL)
 
     assert list(directory.rglob("*.parquet")) == []
-    (part,) = (each for each in directory.rglob("*") if each.is_file())
+    (part,) = (path for path in directory.rglob("*") if path.is_file())
 
     write_parquet(path, directory)
     assert part.exists()  # another process may be writing it

@@ -1,4 +1,4 @@
-"""What was put into an archive comes out of it, whatever it looks like."""
+"""The values in an archive come out of it, whatever they look like."""
 
 import csv
 import io
@@ -23,7 +23,7 @@ from aiodiscovery.tables._parsing import PARSERS  # noqa: E402
 from aiodiscovery.tables._schemas import AGENT_TABLES, Column, Type  # noqa: E402
 from aiodiscovery.tables._values import convert  # noqa: E402
 
-# All that CSV in UTF-8 can have, and more often what it has to quote.
+# Everything that CSV in UTF-8 can hold, and more often the characters that it has to quote.
 TEXTS = st.text(
     st.one_of(st.characters(codec="utf-8"), st.sampled_from("\",\r\n'; \t")), min_size=1
 )
@@ -34,7 +34,7 @@ TIMES = st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1)).map(
 
 
 def value_of(type_: Type) -> st.SearchStrategy[tuple[str, object]]:
-    """Make texts of a type and what they mean."""
+    """Make texts of a type, and their values."""
     match type_:
         case Type.INTEGER:
             numbers = st.integers(-(2**63), 2**63 - 1) | st.integers(0, 65535)
@@ -63,7 +63,7 @@ MISFITS = st.sampled_from(
 
 
 def cells(type_: Type) -> st.SearchStrategy[tuple[str, object, str | None]]:
-    """Make cells, what they mean, and the text that is kept of them."""
+    """Make cells, their values, and the text that is kept of them."""
     good = value_of(type_).map(lambda pair: (*pair, None))
     empty = st.just(("", None, None))
     if type_ is Type.TEXT:
@@ -73,7 +73,7 @@ def cells(type_: Type) -> st.SearchStrategy[tuple[str, object, str | None]]:
 
 @dataclass
 class Case:
-    """A file of an archive, and the table that is to come out."""
+    """A file of an archive, and the table that should come out."""
 
     type_: str
     style: Style
@@ -160,8 +160,8 @@ def test_what_was_put_in_comes_out(case: Case) -> None:
     kept = {name for row in case.expected for name in row}
     names = [column.name for column in AGENT_TABLES[case.type_].columns]
     assert table.column_names[: len(names)] == names
-    assert {each for each in table.column_names if each.endswith("_text")} == {
-        each for each in kept if each.endswith("_text")
+    assert {name for name in table.column_names if name.endswith("_text")} == {
+        name for name in kept if name.endswith("_text")
     }
 
 
@@ -191,7 +191,7 @@ ODD_TEXTS = st.one_of(
 
 
 @settings(max_examples=400, deadline=None)
-@given(ODD_TEXTS.filter(bool), st.sampled_from([each for each in Type if each is not Type.TEXT]))
+@given(ODD_TEXTS.filter(bool), st.sampled_from([type_ for type_ in Type if type_ is not Type.TEXT]))
 def test_a_text_means_the_same_whatever_is_beside_it(text: str, type_: Type) -> None:
     beside = {
         Type.INTEGER: ["1", "x"],
@@ -235,7 +235,7 @@ def rows_by_csv(data: bytes) -> list[list[str | None]] | None:
     mark = "the end"
     try:
         text = data.decode("utf-8-sig")
-        # The mark is a row of its own only if no quote is open before it.
+        # The mark is a separate row only if no quote is open before it.
         lines = [*io.StringIO(text, newline=""), "\n", mark]
         records = [record for record in csv.reader(lines) if record]
     except (UnicodeDecodeError, csv.Error):

@@ -1,7 +1,7 @@
 """The public interface under mypy and pyright. This module is checked, never run.
 
-A line that must be refused says what it is refused for, to each of the two: one that no longer is
-refused is an error itself.
+A line that must be refused says why, for each of the two. If it is no longer refused, that is an
+error itself.
 """
 
 from collections.abc import Mapping, Sequence

@@ -2,8 +2,8 @@
 
     python tests/typing/completeness.py
 
-It asks ``pyright --verifytypes``. Airflow is in an environment of its own: where it is not
-installed, what is made of its classes cannot be known, and ``aiodiscovery.airflow`` is left out.
+It asks ``pyright --verifytypes``. Airflow has its own environment. If it is not installed, types
+that are made of its classes cannot be known, and ``aiodiscovery.airflow`` is left out.
 """
 
 import json
@@ -17,10 +17,12 @@ def main() -> int:
     done = subprocess.run(command, stdout=subprocess.PIPE, check=False)
     report = json.loads(done.stdout)["typeCompleteness"]
     left_out = () if find_spec("airflow") else ("aiodiscovery.airflow.",)
-    symbols = [each for each in report["symbols"] if not each["name"].startswith(left_out)]
-    unknown = [each for each in symbols if not each["isTypeKnown"] or each["isTypeAmbiguous"]]
+    symbols = [symbol for symbol in report["symbols"] if not symbol["name"].startswith(left_out)]
+    unknown = [
+        symbol for symbol in symbols if not symbol["isTypeKnown"] or symbol["isTypeAmbiguous"]
+    ]
     for symbol in unknown:
-        reasons = [each["message"] for each in symbol["diagnostics"]]
+        reasons = [diagnostic["message"] for diagnostic in symbol["diagnostics"]]
         sys.stdout.write("\n    ".join([symbol["name"], *reasons]) + "\n")
     known = len(symbols) - len(unknown)
     sys.stdout.write(f"{known} of {len(symbols)} symbols have a known type\n")

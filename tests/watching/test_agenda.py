@@ -177,7 +177,7 @@ def test_nothing_is_left_that_is_later_than_what_was_taken(
 
     due_now = [key for key in map(str, range(len(keys))) if keys[int(key)][0] <= 50]
     assert len(taken) == (min(most, len(keys)) if due_now else 0)
-    # Delays are told apart to a ninth.
+    # Delays that differ by a ninth are distinguished.
     for key in taken:
         assert all(lateness(key) >= lateness(other) - 0.1 * abs(lateness(other)) for other in left)
 
@@ -281,7 +281,7 @@ def test_calls_that_fail_for_no_known_reason_are_made_smaller() -> None:
     assert outage.most(100) == 100
 
 
-# For how long calls fail for one reason
+# How long calls fail for one reason
 
 CLOCK = service_error("RequestExpired")
 CREDENTIALS = CredentialRetrievalError(provider="custom-process", error_msg="none")

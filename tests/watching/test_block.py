@@ -1,4 +1,4 @@
-"""The block of a watcher, and what a watcher refuses to be given."""
+"""The block of a watcher, and the arguments that a watcher refuses."""
 
 import math
 from typing import Any

@@ -1,4 +1,4 @@
-"""Import tasks and batch-delete tasks, watched as exports are: the same engine, other statuses."""
+"""Import tasks and batch-delete tasks, watched like exports: the same engine, other statuses."""
 
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.anyio
 
-# Delays short enough for a test, in which no time decides.
+# Delays short enough for a test, which does not depend on timing.
 FAST: dict[str, Any] = {"min_delay": 0.02, "max_delay": 0.2, "max_rate": None}
 
 
@@ -74,15 +74,15 @@ async def test_what_the_service_says_in_the_end_is_returned(
     client: "Client", emulator: Emulator, kind: Kind
 ) -> None:
     ids = [kind.add(emulator) for _ in range(3)]
-    for each in ids:
-        emulator.set_task_status(each, kind.done)
+    for task_id in ids:
+        emulator.set_task_status(task_id, kind.done)
 
     async with kind.watcher(client) as watcher:
         found = await watcher.wait_all(ids)
         one = await watcher.wait(ids[1])
 
     assert list(found) == ids
-    assert [each["status"] for each in found.values()] == [kind.done] * 3
+    assert [task["status"] for task in found.values()] == [kind.done] * 3
     assert one == found[ids[1]]
 
 
@@ -177,12 +177,12 @@ async def test_one_call_asks_for_a_hundred_import_tasks(
 ) -> None:
     ids = [emulator.add_import_task(duration=0) for _ in range(150)]
     async with ImportWatcher(client) as watcher, anyio.create_task_group() as tasks:
-        for each in ids:
-            tasks.start_soon(watcher.wait, each)
+        for task_id in ids:
+            tasks.start_soon(watcher.wait, task_id)
 
-    asked = [each.parameters["filters"][0]["values"] for each in emulator.requests]
+    asked = [request.parameters["filters"][0]["values"] for request in emulator.requests]
     assert sorted(map(len, asked)) == [50, 100]
-    assert {each for ids in asked for each in ids} == set(ids)
+    assert {task_id for ids in asked for task_id in ids} == set(ids)
 
 
 async def test_many_tasks_that_wait_for_one_batch_delete_share_its_call(
@@ -235,7 +235,7 @@ async def test_a_status_that_is_not_known_for_an_end_is_none(
 async def test_no_url_of_an_import_is_in_a_repr(client: "Client", emulator: Emulator) -> None:
     task_id = emulator.add_import_task(duration=0)
     async with ImportWatcher(client) as watcher:
-        (update,) = [each async for each in watcher.updates([task_id])]
+        (update,) = [update async for update in watcher.updates([task_id])]
     assert update.info.get("importUrl", "").startswith("s3://")
     assert "s3://" not in repr(update)
     assert repr(update).startswith("JobUpdate(job_id='import-task-")

@@ -1,7 +1,7 @@
-"""Answers of the service that are odd: a wait outlasts them, whatever kind of job it is for.
+"""Odd answers of the service: a wait outlasts them, whatever kind of job it is for.
 
-The places: what a listing says (no list, something without an id, an id that is no text, a token
-that is no text), what is said of a single task, and the date of an answer.
+The places: the content of a listing (no list, an item without an id, an id that is not text, a
+token that is not text), the description of a single task, and the date of an answer.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""What passes: calls that fail for now are backed off from and waited out."""
+"""Errors that pass: calls that fail for now are backed off from and waited out."""
 
 import itertools
 import logging

@@ -1,10 +1,10 @@
-"""One caller's trouble is his own: what ends or misleads one wait leaves the others alone.
+"""One caller's trouble is its own: what ends or misleads one wait leaves the others alone.
 
-The places that this touches:
+The places that are affected:
 
 - an id that the service refuses, for ``wait``, ``wait_all`` and ``updates``, and for tasks that
   share a call with it,
-- errors that concern everybody, which are not searched for among the ids,
+- errors that concern all waits, whose reason is not looked for among the ids,
 - a watcher that is used from another event loop or thread: ``wait``, ``updates`` and the block,
 - an export whose description cannot be decoded, once or for good.
 
@@ -117,7 +117,7 @@ def test_finding_one_of_a_hundred_takes_few_calls() -> None:
             with pytest.raises(aiodiscovery.PollingError):
                 await watcher.wait("no-id")
 
-    # Halves of halves: 100, 50, 25, 12, 6, 3, 1, and what is left over of each.
+    # Halves of halves: 100, 50, 25, 12, 6, 3, 1, and the rest of each.
     assert len(run_virtual(scenario).calls) <= 20
 
 
@@ -268,7 +268,7 @@ def test_an_export_that_cannot_be_decoded_harms_no_other(until: float) -> None:
             for export_id in ids:
                 tasks.start_soon(wait, export_id)
         assert named == ([] if until == 30 else [((bad,), error)])
-        # It is asked for again for as long as one that is not found.
+        # It is asked for again for as long as an export that is not found.
         assert anyio.current_time() >= 60 or until == 30
         assert (ends.pop(bad) is None) == (until == math.inf)
 

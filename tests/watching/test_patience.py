@@ -1,10 +1,10 @@
-"""What passes by itself is waited out: a clock that is wrong, credentials that are away.
+"""What passes by itself is waited out: a clock that is wrong, credentials that are missing.
 
-The places that this touches:
+The places that are affected:
 
 - a clock that was wrong once, or stays so,
 - credentials that cannot be obtained for a while, or at all,
-- what the source of the credentials refuses, which is not a refused id,
+- refusals of the source of the credentials, which are not refused ids,
 - failures of other kinds and times without waits, which do not count.
 """
 
@@ -164,7 +164,7 @@ def test_without_patience_for_what_is_unknown_a_wrong_clock_is_waited_out_too() 
 
 
 def of_a_role(code: str, status: int = 400) -> ClientError:
-    """Make an error of what credentials are asked for."""
+    """Make an error of a source of credentials."""
     error = service_error(code, status)
     return ClientError(error.response, "AssumeRole")
 

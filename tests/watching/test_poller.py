@@ -1,4 +1,4 @@
-"""Who asks and who waits, each without the other: the poller, and what hears of its jobs."""
+"""The poller and the interests, each without the other."""
 
 import math
 from collections.abc import Callable
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.usefixtures("longest_delays")
 
 
 class Listener:
-    """An interest that notes what it hears, and when."""
+    """An interest that notes what it receives, and when."""
 
     def __init__(self, *job_ids: str, deadline: float = math.inf) -> None:
         self.job_ids = job_ids

@@ -1,4 +1,4 @@
-"""How it polls: which calls are made, when, and for which exports."""
+"""Polling: which calls are made, when, and for which exports."""
 
 import itertools
 import math
@@ -14,7 +14,7 @@ from aiodiscovery import ExportWatcher
 
 pytestmark = pytest.mark.usefixtures("longest_delays")
 
-#: The longest delay after a look at an export that is young, and when it is looked at.
+#: The longest delay after a poll of a young export, and the times of its polls.
 ROUND = 10.5
 ROUNDS = [ROUND * number for number in range(1, 100)]
 

@@ -1,7 +1,7 @@
-"""What a user can hold against a clock: how late an end is seen, and how often it is asked.
+"""What a user can check with a clock: how late an end is seen, and how often calls are made.
 
-An end is seen within ten seconds, or within 1 % of the time the export has run, whichever is
-longer, and never with more than ten calls in any ten seconds.
+An end is seen within ten seconds, or within 1 % of the time that the export has run, whichever is
+longer. There are never more than ten calls in any ten seconds.
 """
 
 import dataclasses
@@ -35,7 +35,7 @@ DAY = 86_400.0
 
 
 def most_in(seconds: float, calls: list[Call]) -> int:
-    """Return how many calls there are at most in any time of that length."""
+    """Return the most calls in any span of that length."""
     times = [call.time for call in calls]
     return max(bisect_left(times, start + seconds) - index for index, start in enumerate(times))
 
@@ -87,8 +87,8 @@ def test_more_exports_than_can_be_asked_for_in_time_share_the_calls_there_are(
             seen.append(anyio.current_time())
 
         async with ExportWatcher(client) as watcher, anyio.create_task_group() as tasks:
-            for each in ids:
-                tasks.start_soon(watch, each)
+            for export_id in ids:
+                tasks.start_soon(watch, export_id)
 
     virtual = run_virtual(scenario, latency=0.1)
     assert most_in(10, virtual.calls) == 10
@@ -118,10 +118,10 @@ def test_where_calls_are_short_young_exports_come_before_old_ones() -> None:
             with pytest.raises(aiodiscovery.ExportTimeoutError):
                 await watcher.wait_all([*old, *young], timeout=3600)
 
-        # Without the first looks. Of an age of six hours 1 % is 216 s, 20 times ten seconds.
-        asked = [each for call in virtual.calls[11:] for each in call.ids]
-        for_young = sum(each in set(young) for each in asked) / len(young)
-        for_old = sum(each in set(old) for each in asked) / len(old)
+        # Without the first polls. Of an age of six hours 1 % is 216 s, 20 times ten seconds.
+        asked = [export_id for call in virtual.calls[11:] for export_id in call.ids]
+        for_young = sum(export_id in set(young) for export_id in asked) / len(young)
+        for_old = sum(export_id in set(old) for export_id in asked) / len(old)
         assert for_young > 4 * for_old > 0
 
     run_virtual(scenario)
@@ -130,8 +130,8 @@ def test_where_calls_are_short_young_exports_come_before_old_ones() -> None:
 def test_five_hundred_tasks_that_begin_together_make_five_calls() -> None:
     async def scenario(client: Any, virtual: VirtualService) -> None:
         async with ExportWatcher(client) as watcher, anyio.create_task_group() as tasks:
-            for each in virtual.add_exports(500):
-                tasks.start_soon(watcher.wait, each)
+            for export_id in virtual.add_exports(500):
+                tasks.start_soon(watcher.wait, export_id)
             await anyio.sleep(9)
             tasks.cancel_scope.cancel()
 
@@ -196,7 +196,7 @@ def looks_at_exports_of_yesterday(
     headers: dict[str, str] | None = None,
     on_call: Callable[[VirtualService, Call], None] = lambda virtual, call: None,
 ) -> list[float]:
-    """Return when a hundred exports that are a day old are looked at."""
+    """Return when a hundred exports that are a day old are polled."""
 
     async def scenario(client: Any, virtual: VirtualService) -> None:
         virtual.on_call = partial(on_call, virtual)
@@ -232,7 +232,7 @@ async def test_other_jobs_have_an_age_too(
             assert (await anext(watching.updates([task_id]))).job_id == task_id
             with anyio.move_on_after(0.5):
                 await watching.wait(task_id)
-            # A young one would have been looked at many times.
+            # A young one would have been polled many times.
             assert watching.statistics().calls <= 2
             next_call = watching.statistics().next_call
             assert next_call is None or next_call - begun > 100

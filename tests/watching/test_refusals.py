@@ -1,4 +1,4 @@
-"""What does not pass: errors that end the waits, and crashes."""
+"""Errors that do not pass: they end the waits. Also crashes."""
 
 from typing import Any
 
@@ -56,7 +56,7 @@ def test_what_cannot_get_better_is_raised_in_every_task_that_waits(error: Except
             virtual.failing = lambda call: error
 
     run_virtual(scenario)
-    assert [each.__cause__ for each in caught] == [error, error]
+    assert [refusal.__cause__ for refusal in caught] == [error, error]
     assert caught[0] is not caught[1]
 
 

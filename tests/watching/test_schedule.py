@@ -1,4 +1,4 @@
-"""When to look again, and how often to call: the rules, without a clock."""
+"""When to poll again, and how often to call: the rules, without a clock."""
 
 import itertools
 import math
@@ -113,7 +113,7 @@ def test_a_last_poll_that_is_still_to_come_may_be_due_before_all_else(
 
 
 def make_calls(limit: RateLimit, wanted: list[float]) -> list[float]:
-    """Make calls at the times that are wanted, or as soon after as is allowed."""
+    """Make calls at the wanted times, or as soon after as is allowed."""
     times: list[float] = []
     for want in wanted:
         times.append(max(want, limit.free_at(), *times[-1:]))

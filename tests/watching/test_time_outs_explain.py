@@ -1,8 +1,8 @@
-"""A time-out says whether anybody answered, and comes after one more look.
+"""A time-out says whether there was any answer, and comes after one more poll.
 
-The places that this touches:
+The places that are affected:
 
-- a time-out while nobody answers: calls that fail, calls that hang,
+- a time-out without any answer: calls that fail, calls that hang,
 - a process that was stopped when a last poll was due.
 """
 
@@ -32,7 +32,7 @@ def emulator() -> Iterator[Emulator]:
         yield running
 
 
-# Time-outs while nobody answers
+# Time-outs without an answer
 
 
 @virtual_only
@@ -122,7 +122,7 @@ async def test_a_process_that_was_stopped_looks_once_more(
         updates = watcher.updates([export_id])
 
         async def stop() -> None:
-            # As SIGSTOP does: nothing of the process runs until all deadlines are over.
+            # Like SIGSTOP: nothing of the process runs until all deadlines are over.
             await anext(updates)
             emulator.finish_export(export_id)
             time.sleep(1.0)  # noqa: ASYNC251  # on purpose

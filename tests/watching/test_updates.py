@@ -1,4 +1,4 @@
-"""What who iterates over updates gets, and when watching for it stops."""
+"""What an iteration over updates returns, and when watching for it stops."""
 
 import gc
 from contextlib import aclosing
@@ -23,7 +23,7 @@ def test_updates_give_the_first_status_and_every_change_and_end() -> None:
             await anyio.sleep(1000)
             virtual.service.set_export_status(held, "SUCCEEDED")
 
-        assert {(each.export_id, each.previous_status, each.status) for each in came} == {
+        assert {(update.export_id, update.previous_status, update.status) for update in came} == {
             (good, None, "IN_PROGRESS"),
             (bad, None, "IN_PROGRESS"),
             (held, None, "ON_HOLD"),
@@ -49,7 +49,7 @@ def test_a_slow_consumer_gets_the_newest_state_of_each_export() -> None:
             rest = [update async for update in updates]
 
         assert first == {"IN_PROGRESS"}
-        assert {(each.export_id, each.previous_status, each.status) for each in rest} == {
+        assert {(update.export_id, update.previous_status, update.status) for update in rest} == {
             (export_id, "IN_PROGRESS", "SUCCEEDED"),
             (other, "IN_PROGRESS", "SUCCEEDED"),
         }

@@ -1,4 +1,4 @@
-"""What a wait gets: the infos of what ended, the errors, and no more than it is to have."""
+"""What a wait returns or raises: the infos of what ended, the errors, and nothing else."""
 
 import logging
 import pickle

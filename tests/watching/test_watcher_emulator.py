@@ -1,4 +1,4 @@
-"""The watcher over HTTP, on real time: both event loops, every fault that the emulator can make."""
+"""The watcher over HTTP, in real time: both event loops, every fault of the emulator."""
 
 import asyncio
 import contextlib
@@ -16,7 +16,7 @@ from aiodiscovery.emulator import Emulator
 if TYPE_CHECKING:
     from types_aiobotocore_discovery.client import ApplicationDiscoveryServiceClient as Client
 
-# Delays short enough for a test, in which no time decides.
+# Delays short enough for a test, which does not depend on timing.
 FAST: dict[str, Any] = {"min_delay": 0.02, "max_delay": 0.2, "max_rate": None}
 
 
@@ -49,7 +49,7 @@ async def test_calls_carry_the_feature_id_of_a_waiter(client: "Client", emulator
         await watcher.wait(export_id)
     await client.describe_export_tasks()
 
-    plain, waiting, plain_again = [_features(each.user_agent) for each in emulator.requests]
+    plain, waiting, plain_again = [_features(request.user_agent) for request in emulator.requests]
     assert "B" in waiting - plain
     assert plain == plain_again
 
@@ -133,7 +133,7 @@ async def test_a_thousand_exports_cost_a_hundredth_of_the_calls_of_one_waiter_ea
             now = 60.0
 
         asked = [request.parameters["exportIds"] for request in emulator.requests]
-        assert {export_id for each in asked for export_id in each} == set(ids)
+        assert {export_id for ids_of_call in asked for export_id in ids_of_call} == set(ids)
         assert len(asked) * 100 == sum(map(len, asked))
 
 
@@ -184,13 +184,13 @@ async def test_cancelling_the_poller_s_own_tasks_does_not_go_unnoticed(emulator:
     while not emulator.requests:
         await asyncio.sleep(0.01)
     current = asyncio.current_task()
-    for each in asyncio.all_tasks():
-        if each not in (task, current):
-            each.cancel()
+    for other in asyncio.all_tasks():
+        if other not in (task, current):
+            other.cancel()
 
     with pytest.raises(aiodiscovery.PollingError) as caught:
         await task
-    assert "was cancelled, and not the watcher" in str(caught.value.__cause__)
+    assert "was cancelled, but not the watcher" in str(caught.value.__cause__)
     assert not reached
 
 

@@ -1,4 +1,4 @@
-"""Any mix of watching, cancelling, ending and outages: every wait ends once, and right."""
+"""Any mix of watching, cancelling, ending and outages: every wait ends once, and correctly."""
 
 import math
 from collections import Counter
@@ -23,7 +23,7 @@ timeouts = st.none() | st.integers(0, 600)
 
 
 class Wait:
-    """One task that waits, and all that it was told."""
+    """A task that waits, and everything that it received."""
 
     def __init__(self, export_ids: list[str], timeout: float | None) -> None:
         self.export_ids = export_ids
@@ -56,7 +56,7 @@ class Wait:
 
 
 class Watching(RuleBasedStateMachine):
-    """A watcher in an event loop of its own, whose time stands still between the rules."""
+    """A watcher in a separate event loop, whose time stands still between the rules."""
 
     exports = Bundle("exports")
     waits = Bundle("waits")
@@ -82,7 +82,11 @@ class Watching(RuleBasedStateMachine):
     def check(self, call: Call) -> None:
         if len(call.ids) > 100 or len(set(call.ids)) < len(call.ids):
             self.wrong.append(f"a call for {len(call.ids)} ids")
-        self.wrong += [f"{each} polled for nobody" for each in call.ids if not self.watched[each]]
+        self.wrong += [
+            f"{export_id} polled for nobody"
+            for export_id in call.ids
+            if not self.watched[export_id]
+        ]
 
     async def pass_time(self, seconds: float) -> None:
         self.clock.autojump_threshold = 0
@@ -99,7 +103,7 @@ class Watching(RuleBasedStateMachine):
 
     @rule(target=waits, several=st.lists(exports, min_size=1, max_size=3), timeout=timeouts)
     def watch(self, several: list[list[str]], timeout: float | None) -> Wait:
-        ids = list(dict.fromkeys(each for group in several for each in group))
+        ids = list(dict.fromkeys(export_id for group in several for export_id in group))
         wait: Wait = self.portal.call(self.change, Wait, ids, timeout)
         self.all_waits.append(wait)
         self.portal.start_task_soon(wait.run, self.watcher, self.watched)
@@ -155,7 +159,7 @@ class Watching(RuleBasedStateMachine):
             assert outcome.pending
         else:
             statuses = {key: info["exportStatus"] for key, info in outcome.items()}
-            assert statuses == {each: self.ends[each] for each in wait.export_ids}
+            assert statuses == {export_id: self.ends[export_id] for export_id in wait.export_ids}
 
 
 Watching.TestCase.settings = settings(max_examples=100, stateful_step_count=30, deadline=None)

@@ -1,4 +1,4 @@
-"""What the tests with Airflow share: a home for it that is gone afterwards, and settings."""
+"""Shared by the tests with Airflow: a temporary home for it, and settings."""
 
 import atexit
 import os
@@ -12,7 +12,7 @@ import pytest
 if TYPE_CHECKING:
     from aiodiscovery.emulator import Emulator
 
-# Airflow reads its settings when it is imported, and the tests import it.
+# Airflow reads its settings on import, and the tests import it.
 HOME = Path(tempfile.mkdtemp(prefix="aiodiscovery-airflow-"))
 atexit.register(shutil.rmtree, HOME, ignore_errors=True)
 for name in list(os.environ):

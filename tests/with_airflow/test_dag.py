@@ -45,18 +45,18 @@ def run(dags: Any, emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> Run:
         with create_session() as session:
             found: Any = session.scalars(XComModel.get_many(run_id=done.run_id)).all()
             results = {
-                each.task_id: XComModel.deserialize_value(each)
-                for each in found
-                if each.key == "return_value"
+                xcom.task_id: XComModel.deserialize_value(xcom)
+                for xcom in found
+                if xcom.key == "return_value"
             }
-        tasks = {each.task_id: each for each in done.get_task_instances()}
+        tasks = {task.task_id: task for task in done.get_task_instances()}
         return SimpleNamespace(state=done.state, tasks=tasks, results=results)
 
     return run
 
 
 def starts(emulator: Emulator) -> int:
-    return [each.operation for each in emulator.requests].count("StartExportTask")
+    return [request.operation for request in emulator.requests].count("StartExportTask")
 
 
 def test_the_sensor_returns_the_export(run: Run, emulator: Emulator) -> None:
@@ -134,7 +134,7 @@ def test_the_operator_renders_its_templates(run: Run, emulator: Emulator) -> Non
 
     assert done.state == "success"
     assert done.results["export"]["exportId"] == emulator.export_ids[-1]
-    (start,) = (each for each in emulator.requests if each.operation == "StartExportTask")
+    (start,) = (request for request in emulator.requests if request.operation == "StartExportTask")
     assert start.parameters["filters"][0]["values"] == [agent_id]
     assert start.parameters["startTime"] == 1767600000
 

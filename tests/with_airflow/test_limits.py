@@ -30,14 +30,14 @@ def test_a_sensor_whose_template_rendered_nothing_fails_before_it_waits(
     given: dict[str, Any] = {"export_ids": ["export-1", rendered]} if several else {}
     sensor = DiscoveryExportSensor(**(given or {"export_id": rendered}), **settings)
 
-    with pytest.raises(AirflowFailException, match=r"nothing to render|export ids are strings"):
+    with pytest.raises(AirflowFailException, match=r"rendered no value|export ids are strings"):
         sensor.execute(Run().context)
 
 
 def test_a_soft_sensor_is_skipped_for_it(settings: dict[str, Any]) -> None:
     sensor = DiscoveryExportSensor(export_id="None", soft_fail=True, **settings)
 
-    with pytest.raises(AirflowSkipException, match="nothing to render"):
+    with pytest.raises(AirflowSkipException, match="rendered no value"):
         sensor.execute(Run().context)
 
 
@@ -47,7 +47,7 @@ def test_an_operator_whose_template_rendered_nothing_starts_nothing(
 ) -> None:
     operator = DiscoveryExportOperator(agent_id=rendered, **settings)
 
-    with pytest.raises(AirflowFailException, match="nothing to render"):
+    with pytest.raises(AirflowFailException, match="rendered no value"):
         operator.execute(Run().context)
     assert emulator.requests == ()
 

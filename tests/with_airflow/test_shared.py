@@ -1,4 +1,4 @@
-"""What tasks share is opened once, closed once, and left behind by nobody."""
+"""What tasks share is opened once, closed once, and never left behind."""
 
 import asyncio
 import gc
@@ -32,7 +32,7 @@ class Thing:
         await self.may_open.wait()
         if self.error is not None:
             raise self.error
-        # Has to be left in the task in which it is entered.
+        # Has to be left in the task that entered it.
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(anyio.sleep_forever)
             self.opened += 1
@@ -71,7 +71,7 @@ class User:
 
 
 async def rounds() -> None:
-    """Let all others do what they can do now."""
+    """Let all other tasks run as far as they can."""
     for _ in range(20):
         await asyncio.sleep(0)
 
@@ -118,7 +118,7 @@ async def test_another_key_is_another_thing() -> None:
     thing = Thing()
     users = [User(thing, "one"), User(thing, "two")]
 
-    assert sorted([await each.end() for each in users]) == [1, 2]
+    assert sorted([await user.end() for user in users]) == [1, 2]
     assert thing.closed == 2
 
 
@@ -175,9 +175,9 @@ async def test_all_may_be_cancelled_while_it_opens() -> None:
     next_one = User(thing)
     thing.may_open.set()
 
-    # It is opened, for nobody, and closed at once; the next one has its own.
+    # It is opened, although not needed, and closed at once. The next one has its own.
     assert await next_one.end() == 2
-    assert [each.task.cancelled() for each in users] == [True, True]
+    assert [user.task.cancelled() for user in users] == [True, True]
     assert (thing.opened, thing.closed) == (2, 2)
     assert tasks_of_others() == set()
 
@@ -240,7 +240,7 @@ async def test_an_error_of_opening_is_nobodys_when_all_were_cancelled() -> None:
     thing.may_open.set()
     await asyncio.wait([user.task])
 
-    # An exception that nobody retrieved would be an error of this test.
+    # An exception that is not retrieved would be an error of this test.
     gc.collect()
     assert tasks_of_others() == set()
 
@@ -267,7 +267,7 @@ async def test_an_error_of_closing_is_logged(caplog: pytest.LogCaptureFixture) -
         async with share("key", closes_badly):
             pass
 
-    assert "did not close well" in caplog.text
+    assert "could not be closed" in caplog.text
 
 
 @pytest.mark.asyncio
@@ -286,7 +286,7 @@ async def test_what_is_retired_stays_open_for_those_who_have_it() -> None:
     assert (thing.opened, thing.closed) == (2, 0)
     old.shared.retire()
     newest = User(thing)
-    assert [await each.end() for each in (old, new, newest)] == [1, 2, 2]
+    assert [await user.end() for user in (old, new, newest)] == [1, 2, 2]
     assert thing.closed == 2
 
 
@@ -308,7 +308,7 @@ async def test_it_knows_nothing_of_the_context_of_the_first() -> None:
 
 
 def in_a_loop(main: Callable[[], Awaitable[Any]]) -> None:
-    """Run something and end the loop in the way of asyncio.run()."""
+    """Run a coroutine and end the loop as asyncio.run() does."""
 
     async def run() -> None:
         await main()
@@ -327,7 +327,7 @@ def test_an_event_loop_that_ends_closes_what_its_tasks_share() -> None:
     in_a_loop(main)
     in_a_loop(main)
 
-    assert [(each.opened, each.closed) for each in things] == [(1, 1), (1, 1)]
+    assert [(thing.opened, thing.closed) for thing in things] == [(1, 1), (1, 1)]
 
 
 def test_an_event_loop_that_has_ended_is_forgotten() -> None:

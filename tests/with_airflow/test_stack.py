@@ -1,4 +1,4 @@
-"""A real Airflow: fifty deferred tasks share their calls, and survive who waits for them."""
+"""A real Airflow: fifty deferred tasks share their calls, and survive their triggerer."""
 
 import json
 import signal
@@ -45,7 +45,7 @@ class Story:
 
 @pytest.fixture(scope="module")
 def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
-    # Told to end, pytest would leave without the end of the blocks.
+    # Otherwise pytest would exit without leaving the blocks.
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     told = Story()
     with Emulator(exports=0, export_duration=None) as emulator:
@@ -112,20 +112,20 @@ def tell_of_the_worker(told: Story, stack: Stack, emulator: Emulator) -> None:
 
 def calls(emulator: Emulator) -> list[list[str]]:
     return [
-        each.parameters["exportIds"]
-        for each in emulator.requests
-        if each.operation == "DescribeExportTasks"
+        request.parameters["exportIds"]
+        for request in emulator.requests
+        if request.operation == "DescribeExportTasks"
     ]
 
 
 def shared_calls(emulator: Emulator) -> list[list[str]]:
-    """Return the latest calls that asked for all: a triggerer takes the tasks up in turn."""
-    latest = takewhile(lambda each: len(each) == COUNT, reversed(calls(emulator)))
+    """Return the latest calls that asked for all. A triggerer takes the tasks up one by one."""
+    latest = takewhile(lambda ids: len(ids) == COUNT, reversed(calls(emulator)))
     return list(latest)[::-1]
 
 
 def starts(emulator: Emulator) -> int:
-    return [each.operation for each in emulator.requests].count("StartExportTask")
+    return [request.operation for request in emulator.requests].count("StartExportTask")
 
 
 def calls_of_one_watcher() -> list[list[str]]:
@@ -150,14 +150,14 @@ def calls_of_one_watcher() -> list[list[str]]:
 
 
 def test_fifty_deferred_tasks_cost_the_calls_of_one_watcher(story: Story) -> None:
-    of_triggerer = [sorted(each) for each in story.first_calls[:ROUNDS]]
+    of_triggerer = [sorted(ids) for ids in story.first_calls[:ROUNDS]]
 
     assert of_triggerer == [sorted(story.started)] * ROUNDS
-    assert [len(each) for each in calls_of_one_watcher()] == [len(each) for each in of_triggerer]
+    assert [len(ids) for ids in calls_of_one_watcher()] == [len(ids) for ids in of_triggerer]
 
 
 def test_the_triggerer_that_takes_over_shares_them_too(story: Story) -> None:
-    assert [sorted(each) for each in story.second_calls] == (
+    assert [sorted(ids) for ids in story.second_calls] == (
         [sorted(story.started)] * len(story.second_calls)
     )
 
@@ -165,8 +165,8 @@ def test_the_triggerer_that_takes_over_shares_them_too(story: Story) -> None:
 def test_a_triggerer_that_is_killed_loses_nothing(story: Story) -> None:
     assert story.state == "success"
     assert len(story.started) == COUNT
-    assert sorted(each["exportId"] for each in story.infos) == sorted(story.started)
-    assert {each["exportStatus"] for each in story.infos} == {"SUCCEEDED"}
+    assert sorted(info["exportId"] for info in story.infos) == sorted(story.started)
+    assert {info["exportStatus"] for info in story.infos} == {"SUCCEEDED"}
 
 
 def test_a_triggerer_that_is_killed_has_nothing_started_twice(story: Story) -> None:
@@ -175,7 +175,7 @@ def test_a_triggerer_that_is_killed_has_nothing_started_twice(story: Story) -> N
 
 def test_after_a_worker_was_killed_the_retry_goes_on_with_the_same_export(story: Story) -> None:
     assert story.killed_state == "success"
-    assert [each["exportStatus"] for each in story.killed_infos] == ["SUCCEEDED"]
+    assert [info["exportStatus"] for info in story.killed_infos] == ["SUCCEEDED"]
     assert story.killed_starts == 1
 
 

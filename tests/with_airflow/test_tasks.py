@@ -1,4 +1,4 @@
-"""The operator and the sensor, up to where they are deferred and from where they go on."""
+"""The operator and the sensor, until they are deferred and after they are resumed."""
 
 import json
 import time
@@ -44,7 +44,7 @@ def test_the_operator_starts_an_export_and_is_deferred_to_it(
     _, arguments = trigger.serialize()
     names = arguments.keys() & settings.keys()
     assert {key: arguments[key] for key in names} == {key: settings[key] for key in names}
-    assert [each.operation for each in emulator.requests] == ["StartExportTask"]
+    assert [request.operation for request in emulator.requests] == ["StartExportTask"]
 
 
 def test_the_operator_sends_what_it_is_given(emulator: Emulator, settings: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""The trigger alone, in an event loop as the triggerer's is."""
+"""The trigger alone, in an event loop like the triggerer's."""
 
 import asyncio
 import json
@@ -38,15 +38,15 @@ def trigger_for(emulator: Emulator, *export_ids: str, **options: Any) -> Discove
 
 async def fire(trigger: DiscoveryExportTrigger) -> Any:
     """Run a trigger and return its one event's payload, as Airflow hands it on."""
-    (event,) = [each async for each in trigger.run()]
+    (event,) = [event async for event in trigger.run()]
     return json.loads(json.dumps(event.payload))
 
 
 def describe_calls(emulator: Emulator) -> list[list[str]]:
     return [
-        each.parameters["exportIds"]
-        for each in emulator.requests
-        if each.operation == "DescribeExportTasks"
+        request.parameters["exportIds"]
+        for request in emulator.requests
+        if request.operation == "DescribeExportTasks"
     ]
 
 
@@ -176,18 +176,20 @@ async def test_all_who_were_refused_through_an_old_client_share_the_new_one(
         return await fetch(hook)
 
     monkeypatch.setattr(DiscoveryHook, "get_async_conn", get_async_conn)
-    waits = [asyncio.create_task(fire(trigger_for(emulator, each))) for each in export_ids]
+    waits = [
+        asyncio.create_task(fire(trigger_for(emulator, export_id))) for export_id in export_ids
+    ]
     while not emulator.requests:
         await asyncio.sleep(0.01)
 
     emulator.inject_error("ExpiredTokenException", "Expired.")
-    while all(each.error_code is None for each in emulator.requests[:-2]):
+    while all(request.error_code is None for request in emulator.requests[:-2]):
         await asyncio.sleep(0.01)
     for export_id in export_ids:
         emulator.finish_export(export_id)
     payloads = await asyncio.gather(*waits)
 
-    assert [each["status"] for each in payloads] == ["succeeded"] * 3
+    assert [payload["status"] for payload in payloads] == ["succeeded"] * 3
     assert len(hooks) == 2
 
 
@@ -258,15 +260,17 @@ async def test_all_who_cannot_make_a_client_try_again_together(
 
     monkeypatch.setattr(DiscoveryHook, "get_async_conn", get_async_conn)
     caplog.set_level(logging.WARNING)
-    waits = [asyncio.create_task(fire(trigger_for(emulator, each))) for each in export_ids]
+    waits = [
+        asyncio.create_task(fire(trigger_for(emulator, export_id))) for export_id in export_ids
+    ]
     while set(export_ids) not in map(set, describe_calls(emulator)):
         await asyncio.sleep(0.01)
     for export_id in export_ids:
         emulator.finish_export(export_id)
     payloads = await asyncio.gather(*waits)
 
-    assert [each["status"] for each in payloads] == ["succeeded"] * 20
-    # One for all in each round, and not one for each.
+    assert [payload["status"] for payload in payloads] == ["succeeded"] * 20
+    # One call for all in each round, not one for each.
     assert len(tries) < 20
 
 
@@ -297,7 +301,9 @@ async def test_a_client_that_cannot_be_made_is_not_waited_for_past_the_deadline(
 
 async def test_fifty_triggers_cost_the_calls_of_one_watcher(emulator: Emulator) -> None:
     export_ids = emulator.add_exports(50, status="IN_PROGRESS", duration=None)
-    waits = [asyncio.create_task(fire(trigger_for(emulator, each))) for each in export_ids]
+    waits = [
+        asyncio.create_task(fire(trigger_for(emulator, export_id))) for export_id in export_ids
+    ]
 
     while len(emulator.requests) < 5:
         await asyncio.sleep(0.01)
@@ -305,9 +311,9 @@ async def test_fifty_triggers_cost_the_calls_of_one_watcher(emulator: Emulator) 
         emulator.finish_export(export_id)
     payloads = await asyncio.gather(*waits)
 
-    assert [each["status"] for each in payloads] == ["succeeded"] * 50
-    # As one wait for all of them would: each call asks for every export that is left.
-    assert all(set(each) == set(export_ids) for each in describe_calls(emulator)[:5])
+    assert [payload["status"] for payload in payloads] == ["succeeded"] * 50
+    # Like one wait for all of them: each call asks for every export that is left.
+    assert all(set(ids) == set(export_ids) for ids in describe_calls(emulator)[:5])
 
 
 async def test_triggers_of_another_region_ask_for_themselves(emulator: Emulator) -> None:
@@ -323,7 +329,9 @@ async def test_triggers_of_another_region_ask_for_themselves(emulator: Emulator)
 
 async def test_triggers_that_are_cancelled_leave_nothing(emulator: Emulator) -> None:
     export_ids = emulator.add_exports(3, status="IN_PROGRESS", duration=None)
-    waits = [asyncio.create_task(fire(trigger_for(emulator, each))) for each in export_ids]
+    waits = [
+        asyncio.create_task(fire(trigger_for(emulator, export_id))) for export_id in export_ids
+    ]
     while not emulator.requests:
         await asyncio.sleep(0.01)
 
@@ -389,7 +397,7 @@ async def test_an_id_that_the_service_refuses_fails_only_its_own_task(emulator: 
     # The call for both, and that for one of them.
     emulator.inject_error("InvalidParameterValueException", "No.", calls=2)
 
-    payloads = await asyncio.gather(*(fire(trigger_for(emulator, each)) for each in ids))
+    payloads = await asyncio.gather(*(fire(trigger_for(emulator, export_id)) for export_id in ids))
 
     assert sorted(payload["status"] for payload in payloads) == ["refused", "succeeded"]
     (message,) = [payload["message"] for payload in payloads if payload["message"]]

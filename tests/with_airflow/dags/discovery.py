@@ -1,4 +1,4 @@
-"""The DAGs of the tests. What they work on comes with the configuration of a run."""
+"""The DAGs of the tests. Their data comes with the configuration of a run."""
 
 import os
 import signal
@@ -21,7 +21,7 @@ def conf(key: str) -> Any:
 
 
 class Killed(DiscoveryExportOperator):
-    """Whose first try ends between the start of the export and the wait."""
+    """An operator whose first try ends between the start of the export and the wait."""
 
     def defer(self, **kwargs: Any) -> NoReturn:
         """Defer, unless this is the first try."""
