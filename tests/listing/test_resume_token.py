@@ -211,8 +211,8 @@ async def test_our_keys_with_wrong_values_are_refused(
         (False, "must be a string, or None .* not bool"),
         (b"at 4", "must be a string, or None .* not bytes"),
         ({"nextToken": "at 4"}, "must be a string, or None .* not dict"),
-        ("at 4___-3", "negative"),
-        ("None___-1", "negative"),
+        ("at 4___-3", "at least 0"),
+        ("None___-1", "at least 0"),
         (
             base64.b64encode(
                 b'{"nextToken": "at 4", "boto_truncate_amount": %s}' % (b"9" * 5000)
