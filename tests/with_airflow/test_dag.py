@@ -14,6 +14,7 @@ import pytest
 from airflow.dag_processing.dagbag import DagBag
 from airflow.models.xcom import XComModel
 from airflow.utils.session import create_session
+from support.pages import blocks
 
 from aiodiscovery.emulator import Emulator
 
@@ -203,3 +204,24 @@ def test_the_example_exports_downloads_and_counts() -> None:
     assert done.returncode == 0, done.stderr
     assert "695 rows in systemPerformance.csv" in done.stdout
     assert done.stdout.endswith("The run is a success: 3 exports, 3 downloads.\n")
+
+
+@pytest.mark.parametrize(
+    ("page", "dag_id", "tasks"),
+    [
+        ("airflow.md", "discovery", ["export", "wait"]),
+        ("leaving.md", "leave_discovery", ["collect"]),
+    ],
+)
+def test_the_dag_of_a_page_is_one(tmp_path: Path, page: str, dag_id: str, tasks: list[str]) -> None:
+    source = "\n".join(
+        block.text
+        for block in blocks(Path(__file__).parents[2] / "docs" / page)
+        if "airflow" in block.text
+    )
+    (tmp_path / "page.py").write_text(source)
+
+    bag = DagBag(str(tmp_path))
+
+    assert bag.import_errors == {}
+    assert bag.dags[dag_id].task_ids == tasks
