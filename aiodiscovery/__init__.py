@@ -1,18 +1,9 @@
 """Read the AWS Application Discovery Service from asynchronous programs."""
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from ._client import create_client
-from ._collecting import (
-    AgentReport,
-    CollectedFile,
-    CollectedWindow,
-    CollectionProgress,
-    CollectionReport,
-    MissingRange,
-    MissingReason,
-    TimeRange,
-    check_collection,
-    collect_exports,
-)
 from ._exports import DownloadedExport, download_export, start_export
 from ._listing import (
     PageIterator,
@@ -51,6 +42,29 @@ from .exceptions import (
     WatcherClosedError,
     WatchError,
 )
+
+if TYPE_CHECKING:
+    from ._collecting import (
+        AgentReport,
+        CollectedFile,
+        CollectedWindow,
+        CollectionProgress,
+        CollectionReport,
+        MissingRange,
+        MissingReason,
+        TimeRange,
+        check_collection,
+        collect_exports,
+    )
+else:
+
+    def __getattr__(name: str) -> Any:
+        # A collection needs a database and more, which takes as long to import as all the rest.
+        if name in __all__:
+            globals()[name] = found = getattr(import_module("._collecting", __name__), name)
+            return found
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
 
 __version__ = "0.1.0"
 

@@ -20,16 +20,16 @@ from watcher_simulation import Case, fixed_rounds, simulate, waiters
 EXPORTS = 1000
 WIDTH, HEIGHT, MARGIN = 800, 520, 64
 DELAYS = (1.0, 200.0)
-CALLS = (200.0, 1_000_000.0)
+CALLS = (100.0, 1_000_000.0)
 
 #: The options of each of the watcher's lines, and the labels of its points.
 LINES: dict[str, list[tuple[str, dict[str, Any]]]] = {
     "ExportWatcher, relative_delay": [
-        (f"{100 * value:g} %", {"relative_delay": value}) for value in (0.0, 0.003, 0.01, 0.03, 0.1)
+        (f"{100 * value:g} %", {"relative_delay": value}) for value in (0.0, 0.01, 0.03, 0.1)
     ],
     "ExportWatcher, min_delay": [
         (f"{value:g} s", {"min_delay": value, "max_rate": None})
-        for value in (2.5, 5.0, 10.0, 30.0, 100.0)
+        for value in (5.0, 10.0, 30.0, 100.0)
     ],
 }
 FIXED_DELAYS = (2.5, 5.0, 10.0, 30.0, 100.0, 300.0)
@@ -80,7 +80,7 @@ def scale(value: float, bounds: tuple[float, float], start: float, end: float) -
 
 def place(calls: float, delay: float) -> tuple[float, float]:
     """Return the position of a point in the picture."""
-    x = scale(calls, CALLS, MARGIN, WIDTH - 24)
+    x = scale(calls, CALLS, MARGIN, WIDTH - 40)
     return round(x, 1), round(scale(delay, DELAYS, HEIGHT - MARGIN, 24), 1)
 
 
@@ -131,12 +131,13 @@ def draw(lines: dict[str, list[Point]]) -> str:
         parts.append(f'<polyline points="{path}" fill="none" stroke="{color}" stroke-width="2"/>')
         for (x, y), point in zip(places, points, strict=True):
             parts.append(f'<circle cx="{x}" cy="{y}" r="4" fill="{color}"/>')
-            below = number == 1
+            to_the_left, below = number < 2, number == 1
             parts.append(
                 text(
-                    *(x - 7, y + 15) if below else (x + 7, y - 6),
+                    x - 7 if to_the_left else x + 7,
+                    y + 15 if below else y - 6,
                     point.label,
-                    anchor="end" if below else "start",
+                    anchor="end" if to_the_left else "start",
                     more=f' style="fill: {color}"',
                 )
             )
