@@ -24,7 +24,7 @@ NEWEST = max(
     default=None,
 )
 # More processes than a small machine has processors: some tests wait for processes and servers.
-PARALLEL = ("-n", str((os.cpu_count() or 1) + 1), "-q")
+PARALLEL = ("-n", str((os.cpu_count() or 1) + 1), "--dist", "worksteal", "-q")
 # What the tests and the type checkers need.
 EXTRAS = ".[cli,download,examples,tables,trio]"
 
@@ -149,10 +149,12 @@ def docs(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def bench(session: nox.Session) -> None:
-    """Measure the package beside aiobotocore, and simulate the watcher. Takes some minutes."""
-    session.install(".[trio]")
+    """Measure the package beside its peers, and simulate the watcher. Takes some ten minutes."""
+    forget(session)
+    session.install(".[tables,trio]")
     session.run("python", "benchmarks/compare.py", *session.posargs)
     session.run("python", "benchmarks/watcher_simulation.py", *session.posargs)
+    session.run("python", "benchmarks/tables.py", *session.posargs)
 
 
 @nox.session

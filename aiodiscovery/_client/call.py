@@ -12,7 +12,7 @@ sent over a network, and needs no proof.
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
-from weakref import WeakSet
+from weakref import WeakKeyDictionary
 
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
@@ -23,8 +23,9 @@ from .progress import Progress, current_call
 
 __all__ = ["call", "call_of"]
 
-#: The ``client.meta.events`` of each client that was used, with the handlers below.
-_prepared = WeakSet[Any]()
+#: For the ``client.meta.events`` of each client that was used, the operations with the handlers
+#: below. Registering them for all operations would take longer than making the client does.
+_prepared = WeakKeyDictionary[Any, set[str]]()
 
 
 async def call(client: Any, operation_name: str, /, **parameters: Any) -> dict[str, Any]:
@@ -38,9 +39,9 @@ async def call(client: Any, operation_name: str, /, **parameters: Any) -> dict[s
     :raises RuntimeError: if the client is closed, or belongs to another event loop.
     """
     method: Callable[..., Awaitable[Any]] = getattr(client, operation_name)
-    events = client.meta.events
-    if events not in _prepared:
-        _prepare(client)
+    api_name = client.meta.method_to_api_mapping.get(operation_name, operation_name)
+    if api_name not in _prepared.get(client.meta.events, ()):
+        _prepare(client, api_name)
     progress, outer = Progress(), current_call.get()
     current_call.set(progress)
     try:
@@ -59,7 +60,6 @@ async def call(client: Any, operation_name: str, /, **parameters: Any) -> dict[s
         # Not reset(): a task that is never resumed ends in a different context.
         current_call.set(outer)
     # Not chained: the other error may hold the answer, which may hold secrets.
-    api_name = client.meta.method_to_api_mapping.get(operation_name, operation_name)
     raise undecodable(api_name, f"it cannot be decoded ({what})")
 
 
@@ -68,20 +68,20 @@ def call_of(client: Any, operation_name: str) -> Callable[..., Awaitable[dict[st
     return partial(call, client, operation_name)
 
 
-def _prepare(client: Any) -> None:
-    """Register the handlers with a client. They act on calls of this package only."""
-    guard(client)
+def _prepare(client: Any, api_name: str) -> None:
+    """Register the handlers for an operation. They act on calls of this package only."""
     events = client.meta.events
-    service = client.meta.service_model
-    service_id = service.service_id.hyphenize()
     # Ours run next to botocore's own, so that exceptions of other handlers pass unchanged. Handlers
     # with the longest name are called first.
-    events.register_last("before-sign", _fetch_credentials)
-    events.register_last("before-parse", _prove)
-    for operation in service.operation_names:
-        events.register_first(f"response-received.{service_id}.{operation}", _note_decoded)
-        events.register_first(f"after-call.{service_id}.{operation}", _complete)
-    _prepared.add(events)
+    if events not in _prepared:
+        guard(client)
+        events.register_last("before-sign", _fetch_credentials)
+        events.register_last("before-parse", _prove)
+        _prepared[events] = set()
+    service_id = client.meta.service_model.service_id.hyphenize()
+    events.register_first(f"response-received.{service_id}.{api_name}", _note_decoded)
+    events.register_first(f"after-call.{service_id}.{api_name}", _complete)
+    _prepared[events].add(api_name)
 
 
 async def _fetch_credentials(request_signer: Any, **_: Any) -> None:
