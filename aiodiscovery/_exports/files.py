@@ -46,8 +46,8 @@ _CHUNK = 1024 * 1024
 #: The errors of a file system without locks.
 _NO_LOCKS = (ENOSYS, EOPNOTSUPP, ENOLCK)
 
-# Not with the library filelock: that locks a path, which it opens itself. What has to be locked here
-# is the open file that was checked, because its name may mean another file by then.
+# Not with the library filelock: that opens and locks a path. What has to be locked here is the open
+# file that was checked, because its name may mean another file by then.
 if sys.platform == "win32":
     import msvcrt
 
