@@ -318,7 +318,7 @@ def _check_destination(export_ids: tuple[str, ...], destination: Path) -> None:
 Examples:
   aiodiscovery start --local --wait
   aiodiscovery start --local --agent-id o-e4fa73126dd9c2e85 \\
-      --start-time 2026-01-05T08:00:00Z --end-time 2026-01-06T08:00:00Z \\
+      --start-time 2025-05-30T10:00:00Z --end-time 2025-05-31T10:00:00Z \\
       --download archives
 """,
 )
