@@ -49,18 +49,18 @@ async def another_page_size(emulator: Emulator, paginate: Paginate) -> str:
 
 
 async def left(emulator: Emulator, paginate: Paginate) -> str:
-    """Leave the loop after the first page, and go on."""
+    """Leave the loop after the first page, then resume."""
     pages = paginate(PageSize=4)
     # aiobotocore's iterator should be closed.
     async with aclosing(aiter(pages)) as iterator:
         await anext(iterator)
     if pages.resume_token is None:
-        return "there is no token to go on with"
-    return f"the other {len(await ids_of(paginate(StartingToken=pages.resume_token)))} come"
+        return "there is no token to resume from"
+    return f"the other {len(await ids_of(paginate(StartingToken=pages.resume_token)))} exports"
 
 
 async def circle(emulator: Emulator, paginate: Paginate) -> str:
-    """Read a listing whose tokens go round in a circle."""
+    """Read a listing whose tokens form a loop."""
     emulator.inject_token_cycle(2)
     count = 0
     try:
@@ -81,14 +81,14 @@ async def portal(emulator: Emulator, paginate: Paginate) -> str:
     try:
         count = len(await ids_of(pages))
     except Exception as error:  # noqa: BLE001  # any error is reported
-        return f"{type(error).__mro__[1].__name__}; the token goes on with page 2"
+        return f"{type(error).__mro__[1].__name__}; the token resumes at page 2"
     return f"ends after {count} exports, without an error"
 
 
 async def negative(emulator: Emulator, paginate: Paginate) -> str:
     """Give MaxItems=-3."""
     try:
-        return f"{len(await ids_of(paginate(MaxItems=-3)))} of 10 exports come"
+        return f"{len(await ids_of(paginate(MaxItems=-3)))} of 10 exports"
     except ValueError:
         return "ValueError before anything is sent"
 
