@@ -251,7 +251,7 @@ def _agents(
         last = parse_time(info.get("lastHealthPingTime"))
         agents[found] = replace(
             before,
-            host_name=info.get("hostName") or before.host_name,
+            host_name=_text(info.get("hostName")) or before.host_name,
             is_connector="connector" in str(info.get("agentType", "")).lower(),
             first=min((time for time in (first, before.first) if time is not None), default=None),
             last=max((time for time in (last, before.last) if time is not None), default=None),
@@ -265,6 +265,10 @@ def _agents(
         )
         for agent in agents.values()
     ]
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
 
 
 def _with_target(agent: Agent, start_time: int | None, end_time: int | None) -> Agent:

@@ -1,5 +1,6 @@
 """One export: starting it, and getting its whole archive onto disk."""
 
+from .archive import find_flaw
 from .download import DownloadedExport, download_export
 from .start import check_time, start_export
 
@@ -7,5 +8,6 @@ __all__ = [
     "DownloadedExport",
     "check_time",
     "download_export",
+    "find_flaw",
     "start_export",
 ]
