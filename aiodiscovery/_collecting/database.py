@@ -48,16 +48,17 @@ CREATE INDEX attempt_export ON attempt (export_id);
 
 
 class _Connection(sqlite3.Connection):
-    """A connection that stores any text of the service, even half of a surrogate pair."""
+    """A connection that stores whatever the service says, even half of a surrogate pair."""
 
     def execute(self, sql: str, parameters: Any = (), /) -> sqlite3.Cursor:
         return super().execute(sql, tuple(map(_storable, parameters)))
 
 
 def _storable(value: Any) -> Any:
-    if not isinstance(value, str):
+    if value is None or isinstance(value, int | float):
         return value
-    return value.encode("utf-8", "backslashreplace").decode("utf-8")
+    # The service may send any JSON value where a text should be.
+    return str(value).encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def connect(path: Path, *, timeout: float = _BUSY_TIMEOUT) -> sqlite3.Connection:

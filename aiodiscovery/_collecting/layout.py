@@ -164,19 +164,24 @@ def is_unchanged(
 ) -> bool | None:
     """Say whether a file is still what was downloaded; None if it is not there.
 
+    A file that cannot be read is not.
+
     :param thoroughly: whether to read it even if its size and its time have not changed.
     :param check: called again and again. An exception that it raises ends the reading.
     """
     path = directory / file.path
     try:
         status = path.stat()
+        if status.st_size != file.size or not stat.S_ISREG(status.st_mode):
+            return False
+        if status.st_mtime_ns == file.modified and not thoroughly:
+            return True
+        return _checksum(path, check) == file.sha256
     except (FileNotFoundError, NotADirectoryError):
         return None
-    if status.st_size != file.size:
+    except OSError:
+        # Such as a bad sector, or links in a circle. A report tells about the others all the same.
         return False
-    if status.st_mtime_ns == file.modified and not thoroughly:
-        return True
-    return _checksum(path, check) == file.sha256
 
 
 def _checksum(path: Path, check: Callable[[], object]) -> str:

@@ -6,7 +6,7 @@ import secrets
 import stat
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -26,7 +26,7 @@ from ._flaws import logger, names_of, printable
 from ._reading import log_kept_as_text, schema_with_texts
 from ._results import ArchivedExport
 
-__all__ = ["TableFile", "write_parquet"]
+__all__ = ["TableFile", "write_each", "write_parquet"]
 
 #: Changes when the same archive would give different files.
 _FORMAT = "1"
@@ -96,18 +96,35 @@ def write_parquet(
         notes describe the others.
     :raises OSError: if something cannot be read or written, or a source does not exist.
     """
-    paths = find_archives(sources)
+    errors: list[ArchiveError] = []
+    files = list(write_each(find_archives(sources), directory, progress, errors.append))
+    if errors:
+        first, *others = errors
+        for other in others:
+            first.add_note(str(other))
+        raise first
+    return files
+
+
+def write_each(
+    paths: Sequence[Path],
+    directory: Source,
+    progress: Progress | None,
+    failed: Callable[[ArchiveError], object],
+) -> Iterator[TableFile]:
+    """Write all tables of archives, and yield each file.
+
+    :param failed: called with what is wrong with an archive, or with one of its tables.
+    """
     sizes = [path.stat().st_size for path in paths]
     meter = _Meter(progress, sum(sizes))
-    errors: list[ArchiveError] = []
-    files: list[TableFile] = []
     exports: dict[Path, ArchivedExport] = {}
     existing = _Existing(Path(directory))
     for path, size in zip(paths, sizes, strict=True):
         try:
-            files += _write_archive(path, existing, meter, exports, errors)
+            yield from _write_archive(path, existing, meter, exports, failed)
         except ArchiveError as error:
-            errors.append(error)
+            failed(error)
         meter.archive_done(size)
     of_agent = defaultdict[str | None, list[ArchivedExport]](list)
     for export in exports.values():
@@ -119,12 +136,6 @@ def write_parquet(
                 "export smaller time ranges to get all of it",
                 printable(path),
             )
-    if errors:
-        first, *others = errors
-        for other in others:
-            first.add_note(str(other))
-        raise first
-    return files
 
 
 def _write_archive(
@@ -132,9 +143,9 @@ def _write_archive(
     existing: "_Existing",
     meter: "_Meter",
     exports: dict[Path, ArchivedExport],
-    errors: list[ArchiveError],
+    failed: Callable[[ArchiveError], object],
 ) -> Iterator[TableFile]:
-    """Write the tables of an archive, and note its export, and which tables cannot be read."""
+    """Write the tables of an archive, note its export, and tell which tables cannot be read."""
     with open_archive(path) as archive:
         exports[path] = archive.export
         if archive.unread:
@@ -151,7 +162,7 @@ def _write_archive(
                 try:
                     written = _write_table(archive, name, digest, existing.folder(name), meter)
                 except ArchiveError as error:
-                    errors.append(error)
+                    failed(error)
                 else:
                     existing.add(written)
                     yield written

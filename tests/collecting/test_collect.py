@@ -491,16 +491,26 @@ def test_recommendations_are_an_export_of_their_own(tmp_path: Path) -> None:
     assert len(estate.starts) == 3
 
 
-@pytest.mark.parametrize("damage", ["remove", "change", "cut"])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        *("remove", "change", "cut"),
+        pytest.param(
+            "circle", marks=pytest.mark.skipif(sys.platform == "win32", reason="needs links")
+        ),
+    ],
+)
 def test_a_file_that_is_not_what_was_downloaded_is_downloaded_again(
     tmp_path: Path, damage: str
 ) -> None:
     estate = Estate(make_agents([100, 10]))
     report = collect(estate, tmp_path)
     path = report.agents[0].files[0].path
-    if damage == "remove":
+    if damage in ("remove", "circle"):
         path.unlink()
-    else:
+    if damage == "circle":
+        path.symlink_to(path.name)
+    elif damage != "remove":
         path.write_bytes(b"x" * path.stat().st_size if damage == "change" else b"")
 
     found: CollectionReport = run_at_once(lambda: aiodiscovery.check_collection(tmp_path))
@@ -620,6 +630,19 @@ def test_half_of_a_surrogate_pair_in_a_text_of_the_service_ends_nothing(tmp_path
     assert agent.host_name == "host \\udc00"
     (missing,) = agent.missing
     assert missing.message == "it failed \\ud83d"
+
+
+def test_a_message_of_the_service_that_is_not_a_text_ends_nothing(tmp_path: Path) -> None:
+    estate = Estate(make_agents([10]))
+    refusals: Any = {"InvalidParameterException": {"a": [1]}}
+    estate.start_fault = lambda request: (
+        next(iter(refusals.items())) if request.get("filters") else None
+    )
+
+    report = collect(estate, tmp_path)
+
+    (missing,) = report.agents[0].missing
+    assert missing.message == "{'a': [1]}"
 
 
 @pytest.mark.parametrize("last", ["9999-12-31T23:59:59Z", 1e300, EPOCH * 1000])
