@@ -136,16 +136,13 @@ class _Work:
 
     @contextmanager
     def failing(self) -> Iterator[None]:
-        """Report what is wrong with an archive, and continue with the next one."""
+        """Report what is wrong with archives, and continue."""
         try:
             yield
         except ArchiveError as error:
-            self.failed(error)
-
-    def failed(self, error: ArchiveError) -> None:
-        """Report what is wrong with an archive."""
-        self._view.message(f"Error: {error}", "bold red")
-        self.status = FAILED
+            for text in (str(error), *getattr(error, "__notes__", ())):
+                self._view.message(f"Error: {text}", "bold red")
+            self.status = FAILED
 
 
 def _moving(update: Callable[[int], object], before: int) -> Callable[[int, int], object]:
@@ -365,24 +362,26 @@ def _cell(value: object) -> str:
 
 def _write(view: View, archives: Sequence[Path], directory: Path, *, as_json: bool) -> int:
     # Not an archive at a time, because one may have the data that another one lacks.
-    from aiodiscovery.tables._parquet import write_each  # noqa: PLC0415
+    from aiodiscovery.tables import write_parquet  # noqa: PLC0415
 
     files: dict[str, list[TableFile]] = {}
     work = _Work(view, archives, "Writing")
-    with work.bar() as update:
-        written = write_each(archives, directory, lambda done, total: update(done), work.failed)
-        for file in written:
-            files.setdefault(file.table, []).append(file)
-            if as_json:
-                _print_json(
-                    {
-                        "event": "written" if file.written else "kept",
-                        "table": file.table,
-                        "path": str(file.path),
-                        "rows": file.rows,
-                        "archive": str(file.archive),
-                    }
-                )
+
+    def note(file: "TableFile") -> None:
+        files.setdefault(file.table, []).append(file)
+        if as_json:
+            _print_json(
+                {
+                    "event": "written" if file.written else "kept",
+                    "table": file.table,
+                    "path": str(file.path),
+                    "rows": file.rows,
+                    "archive": str(file.archive),
+                }
+            )
+
+    with work.bar() as update, work.failing():
+        write_parquet(archives, directory, progress=lambda done, total: update(done), on_file=note)
     if files and not as_json:
         _print_written(files)
     return work.status

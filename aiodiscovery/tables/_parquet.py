@@ -26,7 +26,7 @@ from ._flaws import logger, names_of, printable
 from ._reading import log_kept_as_text, schema_with_texts
 from ._results import ArchivedExport
 
-__all__ = ["TableFile", "write_each", "write_parquet"]
+__all__ = ["TableFile", "write_parquet"]
 
 #: Changes when the same archive would give different files.
 _FORMAT = "1"
@@ -65,6 +65,7 @@ def write_parquet(
     directory: Source,
     *,
     progress: Progress | None = None,
+    on_file: Callable[[TableFile], object] | None = None,
 ) -> list[TableFile]:
     """Write all tables of archives to ``<directory>/<table>/<archive>-<hash>.parquet``.
 
@@ -90,6 +91,8 @@ def write_parquet(
     :param directory: where the tables go. It is created if it does not exist.
     :param progress: called in the same thread with the number of bytes of the archives that are
         done, and their total.
+    :param on_file: called in the same thread with each file once it is there, even if an archive
+        turns out to be bad afterwards.
     :return: the files of all tables, including those that already existed.
     :raises ArchiveError: if an archive is not one of an export, or is damaged. All other tables and
         archives are written first. If there are several errors, this is the first one, and its
@@ -97,7 +100,11 @@ def write_parquet(
     :raises OSError: if something cannot be read or written, or a source does not exist.
     """
     errors: list[ArchiveError] = []
-    files = list(write_each(find_archives(sources), directory, progress, errors.append))
+    files: list[TableFile] = []
+    for file in _write_each(find_archives(sources), Path(directory), progress, errors.append):
+        files.append(file)
+        if on_file is not None:
+            on_file(file)
     if errors:
         first, *others = errors
         for other in others:
@@ -106,9 +113,9 @@ def write_parquet(
     return files
 
 
-def write_each(
+def _write_each(
     paths: Sequence[Path],
-    directory: Source,
+    directory: Path,
     progress: Progress | None,
     failed: Callable[[ArchiveError], object],
 ) -> Iterator[TableFile]:
@@ -119,7 +126,7 @@ def write_each(
     sizes = [path.stat().st_size for path in paths]
     meter = _Meter(progress, sum(sizes))
     exports: dict[Path, ArchivedExport] = {}
-    existing = _Existing(Path(directory))
+    existing = _Existing(directory)
     for path, size in zip(paths, sizes, strict=True):
         try:
             yield from _write_archive(path, existing, meter, exports, failed)

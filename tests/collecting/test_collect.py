@@ -883,6 +883,23 @@ def test_what_makes_no_sense_is_refused_before_anything_is_asked(
     assert not (tmp_path / "new").exists()
 
 
+def test_an_http_client_of_another_kind_is_refused_before_anything_is_started(
+    tmp_path: Path,
+) -> None:
+    estate = Estate(make_agents([10]))
+    another: Any = object()
+
+    async def scenario() -> None:
+        async with estate.open() as (client, _):
+            await aiodiscovery.collect_exports(client, tmp_path / "new", http_client=another)
+
+    with pytest.raises(ValueError, match=r"http_client must be an httpx2\.AsyncClient"):
+        run_at_once(scenario)
+
+    assert estate.calls == []
+    assert not (tmp_path / "new").exists()
+
+
 def test_a_directory_without_a_collection_has_no_report(tmp_path: Path) -> None:
     with pytest.raises(aiodiscovery.CollectionError, match="nothing has been collected"):
         run_at_once(lambda: aiodiscovery.check_collection(tmp_path))

@@ -460,3 +460,15 @@ def test_names_of_files_reach_a_log_in_a_safe_form(
     assert text.isprintable()
     assert text.endswith("and 6 more")
     assert len(text) < 2000
+
+
+def test_each_file_is_told_even_if_another_archive_is_bad(tmp_path: Path, directory: Path) -> None:
+    connections(tmp_path / "a.zip", CONNECTION)
+    connections(tmp_path / "b.zip", ["too short"])
+    told: list[Any] = []
+
+    with pytest.raises(ArchiveError):
+        write_parquet(tmp_path, directory, on_file=told.append)
+
+    assert sorted(str(file.path) for file in told) == sorted(snapshot(directory))
+    assert len(told) == 2 * TABLES - 1
