@@ -4,6 +4,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import anyio
+from anyio.from_thread import check_cancelled
 from anyio.to_thread import run_sync
 
 from .._client import CALL_ERRORS, may_pass
@@ -55,13 +56,13 @@ class Archives:
             export_id = info["exportId"]
             directory = self._desk.directory
             path = incoming_file(directory, export_id)
-            if not await run_sync(has_arrived, directory, export_id):
+            if not await run_sync(has_arrived, directory, export_id, check_cancelled):
                 arriving = await run_sync(arriving_file, directory, export_id)
                 failure = await self._download(info, arriving)
                 if failure is not None:
                     return await self._not_downloaded(record, failure)
                 await run_sync(note_arrived, directory, export_id)
-            results = await run_sync(read_results, path)
+            results = await run_sync(read_results, path, check_cancelled)
             if not results.is_of(record.kind, record.agent_id):
                 await run_sync(discard, self._desk.directory, export_id)
                 return await self._not_ours(record)
@@ -134,7 +135,7 @@ class Archives:
         file = None
         if verdict.state in (State.DONE, State.TRUNCATED):
             name = await run_sync(free_name, desk.directory, wanted, export_id)
-            file = await run_sync(store, path, name)
+            file = await run_sync(store, path, name, check_cancelled)
         record = await desk.ask(
             desk.ledger.settle, record, verdict, actual=results.actual, file=file, message=message
         )

@@ -251,7 +251,8 @@ class Book:
             key=lambda record: record.id,
             default=None,
         )
-        if latest is None or wall_clock - (latest.requested or 0.0) > SUMMARY_AGE:
+        # A clock that was wrong then or is wrong now shows nothing about its age.
+        if latest is None or abs(wall_clock - (latest.requested or 0.0)) > SUMMARY_AGE:
             return True
         targets = latest.targets or {}
         return any(

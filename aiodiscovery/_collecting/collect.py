@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +15,7 @@ from anyio.from_thread import check_cancelled
 from anyio.to_thread import run_sync
 
 from .._client import check_client
-from .._exports import check_time
+from .._exports import check_http_client, check_time
 from .._listing import check_count, check_ids, get_paginator
 from .._watching import ExportWatcher, check_delays
 from ..exceptions import CollectionTimeoutError
@@ -116,8 +115,7 @@ async def collect_exports(
     check_delays(min_delay, max_delay, not_found_timeout)
     if timeout is not None and not timeout >= 0:
         raise ValueError(f"timeout must be at least 0 seconds, or None, not {timeout!r}")
-    if find_spec("httpx2") is None:
-        raise ImportError('collect_exports needs httpx2: pip install "aiodiscovery[download]"')
+    check_http_client(http_client, "collect_exports")
     wanted_kinds = {Kind.SUMMARY: summary, Kind.RECOMMENDATIONS: recommendations}
     kinds = [kind for kind, is_wanted in wanted_kinds.items() if is_wanted]
     ledger = await run_sync(Ledger.open, Path(directory))
@@ -251,7 +249,7 @@ def _agents(
         last = parse_time(info.get("lastHealthPingTime"))
         agents[found] = replace(
             before,
-            host_name=info.get("hostName") or before.host_name,
+            host_name=_text(info.get("hostName")) or before.host_name,
             is_connector="connector" in str(info.get("agentType", "")).lower(),
             first=min((time for time in (first, before.first) if time is not None), default=None),
             last=max((time for time in (last, before.last) if time is not None), default=None),
@@ -265,6 +263,10 @@ def _agents(
         )
         for agent in agents.values()
     ]
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
 
 
 def _with_target(agent: Agent, start_time: int | None, end_time: int | None) -> Agent:

@@ -1,7 +1,10 @@
 """The database file of the ledger: its tables, its format check, and its lock."""
 
 import sqlite3
+import stat
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from ..exceptions import CollectionError, CollectionInUseError
 
@@ -44,14 +47,39 @@ CREATE INDEX attempt_export ON attempt (export_id);
 """
 
 
-def connect(path: Path) -> sqlite3.Connection:
-    """Open a database whose rows can be read by column name."""
+class _Connection(sqlite3.Connection):
+    """A connection that stores whatever the service says, even half of a surrogate pair."""
+
+    def execute(self, sql: str, parameters: Any = (), /) -> sqlite3.Cursor:
+        return super().execute(sql, tuple(map(_storable, parameters)))
+
+
+def _storable(value: Any) -> Any:
+    if value is None or isinstance(value, int | float):
+        return value
+    # The service may send any JSON value where a text should be.
+    return str(value).encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def connect(path: Path, *, timeout: float = _BUSY_TIMEOUT) -> sqlite3.Connection:
+    """Open a database whose rows can be read by column name.
+
+    :raises CollectionError: if something other than a regular file has its name, such as a link to
+        a file that is not ours, or if it cannot be opened.
+    """
+    with suppress(FileNotFoundError):
+        if not stat.S_ISREG(path.lstat().st_mode):
+            raise CollectionError(f"{str(path)!r} is not a regular file, and is left as it is")
     try:
         connection = sqlite3.connect(
-            path, timeout=_BUSY_TIMEOUT, isolation_level=None, check_same_thread=False
+            path,
+            timeout=timeout,
+            isolation_level=None,
+            check_same_thread=False,
+            factory=_Connection,
         )
     except sqlite3.Error as error:
-        raise as_collection_error(error, path.parent) from error
+        raise as_collection_error(error, path) from error
     connection.row_factory = sqlite3.Row
     return connection
 
@@ -62,16 +90,15 @@ def lock(directory: Path) -> sqlite3.Connection:
     sqlite3 locks files on every system that it runs on. The locked database stays empty.
 
     :raises CollectionInUseError: if another collection has it.
+    :raises CollectionError: if the file is not ours, or cannot be locked.
     """
-    connection = sqlite3.connect(
-        directory / LOCK, timeout=0, isolation_level=None, check_same_thread=False
-    )
+    connection = connect(directory / LOCK, timeout=0)
     try:
         connection.execute("BEGIN EXCLUSIVE")
-    except sqlite3.OperationalError as error:
+    except sqlite3.Error as error:
         connection.close()
         if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
-            raise as_collection_error(error, directory) from error
+            raise as_collection_error(error, directory / LOCK) from error
         raise CollectionInUseError(
             f"another collection is at work in {str(directory)!r}{_worker(directory)}"
         ) from None
@@ -122,6 +149,7 @@ def check(connection: sqlite3.Connection, directory: Path) -> None:
         )
 
 
-def as_collection_error(error: sqlite3.Error, directory: Path) -> CollectionError:
-    """Make the error that says that a ledger cannot be used."""
-    return CollectionError(f"the ledger in {str(directory)!r} cannot be used: {error}")
+def as_collection_error(error: sqlite3.Error, path: Path) -> CollectionError:
+    """Make the error that says that a database cannot be used."""
+    name = "lock" if path.name == LOCK else "ledger"
+    return CollectionError(f"the {name} in {str(path.parent)!r} cannot be used: {error}")

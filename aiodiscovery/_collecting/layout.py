@@ -3,11 +3,15 @@
 import hashlib
 import os
 import re
+import stat
 import sys
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
+from errno import EEXIST
+from itertools import chain, count
 from pathlib import Path, PurePosixPath
 
+from .._exports import find_flaw
 from .plan import Kind, Range, State
 from .records import Record, StoredFile
 
@@ -29,6 +33,8 @@ __all__ = [
 
 #: Where archives are until their contents are known.
 _INCOMING = "incoming"
+#: The names of files there, including those that a download leaves behind.
+_OURS = re.compile(r"\.(download|zip)(\.[\w-]+)*~?$")
 _CHUNK = 1 << 20
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -58,9 +64,26 @@ def arriving_file(directory: Path, export_id: str) -> Path:
     return folder / f"{_as_name(export_id)}.zip"
 
 
-def has_arrived(directory: Path, export_id: str) -> bool:
-    """Say whether the archive of an export was downloaded, even by an earlier collection."""
-    return incoming_file(directory, export_id).is_file()
+def has_arrived(directory: Path, export_id: str, check: Callable[[], object]) -> bool:
+    """Say whether the archive of an export was downloaded by an earlier collection.
+
+    It is read to its end. One that was damaged since then is removed.
+
+    :param check: called again and again. An exception that it raises ends the reading.
+    :raises FileExistsError: if something other than a regular file has its name.
+    """
+    path = incoming_file(directory, export_id)
+    try:
+        status = path.lstat()
+    except FileNotFoundError:
+        return False
+    if not stat.S_ISREG(status.st_mode):
+        raise FileExistsError(EEXIST, "Something that is not an archive exists there", str(path))
+    with path.open("rb") as file:
+        flaw = find_flaw(file.fileno(), check)
+    if flaw is not None:
+        path.unlink()
+    return flaw is None
 
 
 def note_arrived(directory: Path, export_id: str) -> None:
@@ -70,16 +93,20 @@ def note_arrived(directory: Path, export_id: str) -> None:
 
 def free_name(directory: Path, wanted: str, export_id: str) -> str:
     """Return a path that is not in use. An existing file is never overwritten."""
-    if not (directory / wanted).exists():
-        return wanted
     path = PurePosixPath(wanted)
-    return str(path.with_name(f"{path.stem}_{_as_name(export_id)}.zip"))
+    first = path.with_name(f"{path.stem}_{_as_name(export_id)}.zip")
+    others = (first.with_name(f"{first.stem}_{number}.zip") for number in count(2))
+    names = chain((path, first), others)
+    return next(str(name) for name in names if not os.path.lexists(directory / name))
 
 
-def store(path: Path, name: str) -> StoredFile:
-    """Return what the ledger keeps about a file that is to get a name."""
+def store(path: Path, name: str, check: Callable[[], object]) -> StoredFile:
+    """Return what the ledger keeps about a file that is to get a name.
+
+    :param check: called again and again. An exception that it raises ends the reading.
+    """
     status = path.stat()
-    return StoredFile(name, status.st_size, status.st_mtime_ns, _checksum(path))
+    return StoredFile(name, status.st_size, status.st_mtime_ns, _checksum(path, check))
 
 
 def place(directory: Path, export_id: str, file: StoredFile) -> None:
@@ -95,7 +122,10 @@ def place(directory: Path, export_id: str, file: StoredFile) -> None:
 def set_aside(directory: Path, file: StoredFile) -> None:
     """Rename a file that is no longer what was downloaded, so that its name is free."""
     path = directory / file.path
-    path.replace(path.with_name(f"{path.name}.changed"))
+    first = path.with_name(f"{path.name}.changed")
+    others = (path.with_name(f"{first.name}-{number}") for number in count(2))
+    # One that was set aside before is kept too.
+    path.rename(next(name for name in chain((first,), others) if not os.path.lexists(name)))
 
 
 def put_in_order(directory: Path, records: Iterable[Record]) -> None:
@@ -111,14 +141,16 @@ def put_in_order(directory: Path, records: Iterable[Record]) -> None:
         if record.state is State.RUNNING:
             zipped = arriving_file(directory, record.export_id).name
             wanted |= {path.name, zipped, f"{zipped}.part", f"{zipped}.part.json"}
+            # Archives that were kept although they cannot be read.
+            wanted |= {found.name for found in folder.glob(f"{zipped}.unverified*")}
         elif (
             record.file is not None
             and path.is_file()
-            and not (directory / record.file.path).exists()
+            and not os.path.lexists(directory / record.file.path)
         ):
             place(directory, record.export_id, record.file)
     for path in folder.iterdir():
-        if path.name not in wanted and re.search(r"\.(download|zip)(\.\w+)*$", path.name):
+        if path.name not in wanted and _OURS.search(path.name) and not path.is_dir():
             path.unlink()
 
 
@@ -132,22 +164,27 @@ def is_unchanged(
 ) -> bool | None:
     """Say whether a file is still what was downloaded; None if it is not there.
 
+    A file that cannot be read is not.
+
     :param thoroughly: whether to read it even if its size and its time have not changed.
     :param check: called again and again. An exception that it raises ends the reading.
     """
     path = directory / file.path
     try:
         status = path.stat()
+        if status.st_size != file.size or not stat.S_ISREG(status.st_mode):
+            return False
+        if status.st_mtime_ns == file.modified and not thoroughly:
+            return True
+        return _checksum(path, check) == file.sha256
     except (FileNotFoundError, NotADirectoryError):
         return None
-    if status.st_size != file.size:
+    except OSError:
+        # Such as a bad sector, or links in a circle. A report tells about the others all the same.
         return False
-    if status.st_mtime_ns == file.modified and not thoroughly:
-        return True
-    return _checksum(path, check) == file.sha256
 
 
-def _checksum(path: Path, check: Callable[[], object] = lambda: None) -> str:
+def _checksum(path: Path, check: Callable[[], object]) -> str:
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while chunk := file.read(_CHUNK):

@@ -106,20 +106,18 @@ class Ledger:
 
     def options(self) -> dict[str, Any]:
         """Return the options of the latest collection."""
-        with self._mutex:
-            row = self._connection.execute(
-                "SELECT options FROM run ORDER BY id DESC LIMIT 1"
-            ).fetchone()
-        options: dict[str, Any] = {} if row is None else json.loads(row["options"])
+        with self._reading() as connection:
+            row = connection.execute("SELECT options FROM run ORDER BY id DESC LIMIT 1").fetchone()
+            options: dict[str, Any] = {} if row is None else json.loads(row["options"])
         return options
 
     # Agents
 
     def agents(self) -> dict[str, Agent]:
         """Return all agents ever seen, by id."""
-        with self._mutex:
-            rows = self._connection.execute("SELECT * FROM agent ORDER BY agent_id").fetchall()
-        return {row["agent_id"]: read_agent(row) for row in rows}
+        with self._reading() as connection:
+            rows = connection.execute("SELECT * FROM agent ORDER BY agent_id").fetchall()
+            return {row["agent_id"]: read_agent(row) for row in rows}
 
     def save_agents(self, agents: Iterable[Agent]) -> None:
         """Write what the service says about agents.
@@ -154,26 +152,26 @@ class Ledger:
 
     def records(self) -> list[Record]:
         """Return all windows and summaries, in the order in which they were planned."""
-        with self._mutex:
-            rows = self._connection.execute("SELECT * FROM window ORDER BY id").fetchall()
-        return [read_record(row) for row in rows]
+        with self._reading() as connection:
+            rows = connection.execute("SELECT * FROM window ORDER BY id").fetchall()
+            return [read_record(row) for row in rows]
 
     def known_exports(self) -> set[str]:
         """Return the ids of the exports that any window has or had."""
-        with self._mutex:
-            rows = self._connection.execute(
+        with self._reading() as connection:
+            rows = connection.execute(
                 "SELECT export_id FROM attempt WHERE export_id IS NOT NULL"
             ).fetchall()
         return {row["export_id"] for row in rows}
 
     def known_summaries(self, record: Record) -> set[str]:
         """Return the ids of the summaries that existed before this one was to be started."""
-        with self._mutex:
-            row = self._connection.execute(
+        with self._reading() as connection:
+            row = connection.execute(
                 "SELECT known FROM attempt WHERE window_id = ? ORDER BY id DESC LIMIT 1",
                 (record.id,),
             ).fetchone()
-        return set(json.loads(row["known"] or "[]")) if row is not None else set()
+            return set(json.loads(row["known"] or "[]")) if row is not None else set()
 
     def intend(
         self,
@@ -354,11 +352,18 @@ class Ledger:
         )
 
     def _get(self, number: int | None) -> Record:
-        with self._mutex:
-            row = self._connection.execute(
-                "SELECT * FROM window WHERE id = ?", (number,)
-            ).fetchone()
-        return read_record(row)
+        with self._reading() as connection:
+            row = connection.execute("SELECT * FROM window WHERE id = ?", (number,)).fetchone()
+            return read_record(row)
+
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        with _errors(self.path), self._mutex:
+            try:
+                yield self._connection
+            except (ValueError, TypeError, LookupError, AttributeError) as error:
+                # Damaged on disk, in a way that the database does not notice.
+                raise sqlite3.DataError(f"it is damaged ({error})") from error
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
@@ -372,4 +377,4 @@ def _errors(directory: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        raise as_collection_error(error, directory) from error
+        raise as_collection_error(error, directory / LEDGER) from error

@@ -9,7 +9,7 @@ import json
 import re
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,6 +23,10 @@ __all__ = ["Results", "parse_time", "read_results"]
 
 #: The most bytes that are read of the results JSON and of each table.
 _MOST_JSON, _MOST_OF_TABLE = 1 << 20, 1 << 16
+#: How members are compressed in exports. zipfile needs gigabytes of memory for some others.
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+#: The earliest and the latest time that counts as one, in seconds since the epoch: years 1 to 9998.
+_FIRST, _LAST = -62_135_596_800, 253_370_764_799
 _UNREADABLE = (
     zipfile.BadZipFile,
     zlib.error,
@@ -47,15 +51,16 @@ class Results:
     #: From when to when its data is.
     actual: Range | None = None
     truncated: bool = False
-    #: Whether it contains recommended EC2 instances.
-    recommends: bool = False
-    #: Whether any of its tables has a row.
+    #: Whether it contains recommended EC2 instances. None if that is not known.
+    recommends: bool | None = False
+    #: Whether any of its tables has a row, or may have one because it cannot be read here.
     has_data: bool = False
 
     def is_of(self, kind: Kind, agent_id: str | None) -> bool:
         """Say whether it may be an archive of this kind and of this agent."""
         if kind is not Kind.AGENT:
-            return not self.asked_for and self.recommends == (kind is Kind.RECOMMENDATIONS)
+            is_kind = self.recommends in (None, kind is Kind.RECOMMENDATIONS)
+            return not self.asked_for and is_kind
         agents = self.asked_for or self.in_rows
         return not agents or agent_id in agents
 
@@ -65,9 +70,12 @@ class Results:
         return Contents(self.truncated, self.has_data, self.actual)
 
 
-def read_results(path: Path) -> Results:
+def read_results(path: Path, check: Callable[[], object] = lambda: None) -> Results:
     """Read what an archive says about itself. What is missing or unreadable is left out.
 
+    Only an archive whose tables can all be read, and have no rows, counts as one without data.
+
+    :param check: called for each member. An exception that it raises ends the reading.
     :raises OSError: if it cannot be read.
     """
     try:
@@ -77,14 +85,19 @@ def read_results(path: Path) -> Results:
             has_data = False
             in_rows = set[str]()
             for member in members:
+                check()
                 if _is_results(member.filename):
                     results = results or _read_json(archive, member)
                     continue
-                rows = _first_rows(archive, member)
-                has_data = has_data or next(rows, None) is not None
-                in_rows |= _agents_of_rows(archive, member)
+                try:
+                    rows = _first_rows(archive, member)
+                except _UNREADABLE:
+                    has_data = True
+                    continue
+                has_data = has_data or bool(rows)
+                in_rows |= {agent_id for row in rows if (agent_id := row.get("agentid", ""))}
     except _UNREADABLE:
-        return Results()
+        return Results(recommends=None, has_data=True)
     summary = results.get("exportsummary")
     said = {**results, **(_folded(summary) if isinstance(summary, Mapping) else {})}
     return Results(
@@ -104,15 +117,19 @@ def _is_results(name: str) -> bool:
 
 def _read_json(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> dict[str, Any]:
     """Read an object, with its names folded. It is empty if the member holds none."""
-    with archive.open(member) as file:
-        text = file.read(_MOST_JSON + 1)
-    if len(text) > _MOST_JSON:
-        return {}
     try:
-        value = json.loads(text.decode("utf-8-sig"))
-    except (ValueError, RecursionError):
+        text = _beginning(archive, member, _MOST_JSON + 1)
+        value = json.loads(text.decode("utf-8-sig")) if len(text) <= _MOST_JSON else None
+    except (*_UNREADABLE, RecursionError):
         return {}
     return _folded(value) if isinstance(value, dict) else {}
+
+
+def _beginning(archive: zipfile.ZipFile, member: zipfile.ZipInfo, most: int) -> bytes:
+    if member.compress_type not in _METHODS:
+        raise NotImplementedError("compressed in a way that exports are not")
+    with archive.open(member) as file:
+        return file.read(most)
 
 
 def _folded(value: Mapping[str, Any]) -> dict[str, Any]:
@@ -132,25 +149,23 @@ def _agents_asked_for(filters: Any) -> Iterator[str]:
                     yield value
 
 
-def _first_rows(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Iterator[dict[str, str]]:
-    """Read the rows at the beginning of a table, by the folded names of their columns."""
-    with archive.open(member) as file:
-        start = file.read(_MOST_OF_TABLE)
+def _first_rows(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> list[dict[str, str]]:
+    """Read the rows at the beginning of a table, by the folded names of their columns.
+
+    A part that is not read, or cannot be, counts as an empty row.
+    """
+    start = _beginning(archive, member, _MOST_OF_TABLE)
     text = io.StringIO(start.decode("utf-8-sig", "replace"), newline="")
-    # If the table is cut off or is not CSV, the part that matters has been read.
     rows = csv.reader(text)
+    found: list[dict[str, str]] = []
     try:
         names = [_fold(name) for name in next(rows, [])]
-        for row in rows:
-            if any(row):
-                yield dict(zip(names, row, strict=False))
+        found += [dict(zip(names, row, strict=False)) for row in rows if any(row)]
     except csv.Error:
-        yield {}
-
-
-def _agents_of_rows(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> set[str]:
-    rows = _first_rows(archive, member)
-    return {agent_id for row in rows if (agent_id := row.get("agentid", ""))}
+        found.append({})
+    if len(start) == _MOST_OF_TABLE:
+        found.append({})
+    return found
 
 
 def _range(start: Any, end: Any) -> Range | None:
@@ -166,7 +181,7 @@ def parse_time(value: Any) -> int | None:
         return None
     try:
         if isinstance(value, int | float):
-            return int(value)
+            return _bounded(int(value))
         text = value.strip()
         if text[-2:].upper() in ("AM", "PM"):
             time = datetime.strptime(text, "%m/%d/%Y %I:%M:%S %p")  # see below
@@ -176,4 +191,9 @@ def parse_time(value: Any) -> int | None:
         return None
     if time.tzinfo is None:
         time = time.replace(tzinfo=UTC)
-    return int((time - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds())
+    return _bounded(int((time - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds()))
+
+
+def _bounded(seconds: int) -> int | None:
+    """Return a number of seconds, or None if they do not make a time."""
+    return seconds if _FIRST <= seconds <= _LAST else None

@@ -36,6 +36,8 @@ _ENTRY = struct.Struct("<4s4B4HL2L5H2L")
 _LOCAL = struct.Struct("<4s2B4HL2L2H")
 _MOST_COMMENT = 0xFFFF
 _UNKNOWN32 = 0xFFFF_FFFF
+#: Kinds of extra fields.
+_ZIP64, _UNICODE_NAME = 0x0001, 0x7075
 
 _IS_ENCRYPTED, _IS_PATCH, _IS_STRONGLY_ENCRYPTED, _IS_UTF8 = 0x1, 0x20, 0x40, 0x800
 _STORED, _DEFLATED, _BZIP2, _LZMA = 0, 8, 12, 14
@@ -216,11 +218,15 @@ class _Archive:
                 raise _BadArchiveError("its central directory is damaged")
             rest = self._directory.read(length)
             place += length
-            size, compressed, start = _with_zip64(
-                rest[name_length : name_length + extra_length], size, compressed, start
-            )
+            name = rest[:name_length]
+            extra = dict[int, bytes]()
+            for kind, value in _fields_of(rest[name_length : name_length + extra_length]):
+                if kind == _UNICODE_NAME:
+                    _check_unicode_name(name, value)
+                extra.setdefault(kind, value)
+            size, compressed, start = _with_zip64(extra.get(_ZIP64), size, compressed, start)
             yield _Member(
-                rest[:name_length],
+                name,
                 needs,
                 flags,
                 method,
@@ -317,24 +323,45 @@ class _Archive:
             yield from _inflate_lzma(read)
 
 
-def _with_zip64(extra: bytes, size: int, compressed: int, start: int) -> tuple[int, int, int]:
-    """Take values that do not fit into 32 bits from the extra field."""
+def _fields_of(extra: bytes) -> Iterator[tuple[int, bytes]]:
+    """Iterate over the kinds and the values of an extra field."""
     place = 0
     while place + 4 <= len(extra):
         kind, length = struct.unpack_from("<HH", extra, place)
         place += 4
         if place + length > len(extra):
             raise _BadArchiveError("its central directory is damaged")
-        if kind == 1:
-            numbers = iter(struct.unpack_from(f"<{min(length, 24) // 8}Q", extra, place))
-            try:
-                size = next(numbers) if size == _UNKNOWN32 else size
-                compressed = next(numbers) if compressed == _UNKNOWN32 else compressed
-                start = next(numbers) if start == _UNKNOWN32 else start
-            except StopIteration:
-                raise _BadArchiveError("its central directory is damaged") from None
+        yield kind, extra[place : place + length]
         place += length
+
+
+def _with_zip64(
+    field: bytes | None, size: int, compressed: int, start: int
+) -> tuple[int, int, int]:
+    """Take values that do not fit into 32 bits from the extra field."""
+    if field is None:
+        return size, compressed, start
+    numbers = iter(struct.unpack_from(f"<{min(len(field), 24) // 8}Q", field))
+    try:
+        size = next(numbers) if size == _UNKNOWN32 else size
+        compressed = next(numbers) if compressed == _UNKNOWN32 else compressed
+        start = next(numbers) if start == _UNKNOWN32 else start
+    except StopIteration:
+        raise _BadArchiveError("its central directory is damaged") from None
     return size, compressed, start
+
+
+def _check_unicode_name(name: bytes, field: bytes) -> None:
+    """Check the extra field with the name in UTF-8, as ``zipfile`` does since Python 3.12."""
+    is_good = len(field) >= 5
+    if is_good and struct.unpack_from("<BL", field) == (1, zlib.crc32(name)):
+        try:
+            field[5:].decode("utf-8")
+        except UnicodeDecodeError:
+            is_good = False
+    if not is_good:
+        shown = printable(name.decode("utf-8", "replace"), 200)
+        raise _BadArchiveError(f"{shown!r} in it has a bad name in UTF-8", may_be_whole=True)
 
 
 def _check_readable(member: _Member) -> None:

@@ -41,7 +41,7 @@ class Destination:
         files.stat_regular(self.path)
         with suppress(FileNotFoundError):
             # Checked with the longest of the names beside it, which may be too long for the system.
-            self.path.with_name(f"{self.path.name}.part.json").lstat()
+            self.path.with_name(f"{self.path.name}.unverified-99").lstat()
 
     def make_directory(self) -> None:
         """Create the directory of the file if it does not exist."""

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import anyio
 from anyio.to_thread import run_sync
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from .transfer import Transfer
 
-__all__ = ["DownloadedExport", "download_export"]
+__all__ = ["DownloadedExport", "check_http_client", "download_export"]
 
 logger = logging.getLogger("aiodiscovery")
 
@@ -111,21 +111,10 @@ async def download_export(
     del export  # it may hold the URL, which must not appear in a traceback with variables
     check_client(client)
     export_id = link.export_id
-    try:
-        import httpx2  # noqa: PLC0415  # installed with an extra
+    check_http_client(http_client, "download_export")
+    from .connection import open_http_client  # noqa: PLC0415  # it needs the extra
+    from .transfer import Transfer  # noqa: PLC0415
 
-        from .connection import open_http_client  # noqa: PLC0415
-        from .transfer import Transfer  # noqa: PLC0415
-    except ImportError:
-        raise ImportError(
-            'download_export needs httpx2: pip install "aiodiscovery[download]"'
-        ) from None
-    if http_client is not None and not isinstance(http_client, httpx2.AsyncClient):
-        kind = type(http_client)
-        raise ValueError(
-            "http_client must be an httpx2.AsyncClient, "
-            f"not {kind.__module__}.{kind.__qualname__}"  # httpx has a class of the same name
-        )
     hide_signatures_in_logs()
     place = await run_sync(Destination, destination, export_id)
     await link.make_ready()
@@ -145,6 +134,24 @@ async def download_export(
             printable(place.path),
         )
     return DownloadedExport(place.path, size, link.truncated)
+
+
+def check_http_client(http_client: Any, caller: str) -> None:
+    """Check that a caller's HTTP client can be used.
+
+    :raises ValueError: if it is not one of httpx2.
+    :raises ImportError: if the extra ``download`` is not installed.
+    """
+    try:
+        import httpx2  # noqa: PLC0415  # installed with an extra
+    except ImportError:
+        raise ImportError(f'{caller} needs httpx2: pip install "aiodiscovery[download]"') from None
+    if http_client is not None and not isinstance(http_client, httpx2.AsyncClient):
+        kind = type(http_client)
+        raise ValueError(
+            "http_client must be an httpx2.AsyncClient, "
+            f"not {kind.__module__}.{kind.__qualname__}"  # httpx has a class of the same name
+        )
 
 
 async def _download(transfer: "Transfer", path: Path, export_id: str) -> int:

@@ -108,6 +108,17 @@ class _Work:
         self.progress: Callable[[int, int], object] = lambda done, total: None
 
     def __iter__(self) -> Iterator[Path]:
+        with self.bar() as update:
+            before = 0
+            for path, size in zip(self._archives, self._sizes, strict=True):
+                self.progress = _moving(update, before)
+                yield path
+                before += size
+                update(before)
+
+    @contextmanager
+    def bar(self) -> Iterator[Callable[[int], object]]:
+        """Show a bar within the block, which is called with the number of bytes that are done."""
         console = Console(stderr=True)
         shown = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
         with Progress(
@@ -121,25 +132,21 @@ class _Work:
             expand=True,
         ) as bars:
             task = bars.add_task(self._doing, total=sum(self._sizes))
-            before = 0
-            for path, size in zip(self._archives, self._sizes, strict=True):
-                self.progress = _moving(bars, task, before)
-                yield path
-                before += size
-                bars.update(task, completed=before)
+            yield lambda done: bars.update(task, completed=done)
 
     @contextmanager
     def failing(self) -> Iterator[None]:
-        """Report what is wrong with an archive, and continue with the next one."""
+        """Report what is wrong with archives, and continue."""
         try:
             yield
         except ArchiveError as error:
-            self._view.message(f"Error: {error}", "bold red")
+            for text in (str(error), *getattr(error, "__notes__", ())):
+                self._view.message(f"Error: {text}", "bold red")
             self.status = FAILED
 
 
-def _moving(bars: Progress, task: Any, before: int) -> Callable[[int, int], object]:
-    return lambda done, total: bars.update(task, completed=before + done)
+def _moving(update: Callable[[int], object], before: int) -> Callable[[int, int], object]:
+    return lambda done, total: update(before + done)
 
 
 # Listing
@@ -354,24 +361,27 @@ def _cell(value: object) -> str:
 
 
 def _write(view: View, archives: Sequence[Path], directory: Path, *, as_json: bool) -> int:
+    # Not an archive at a time, because one may have the data that another one lacks.
     from aiodiscovery.tables import write_parquet  # noqa: PLC0415
 
     files: dict[str, list[TableFile]] = {}
     work = _Work(view, archives, "Writing")
-    for path in work:
-        with work.failing():
-            for file in write_parquet(path, directory, progress=work.progress):
-                files.setdefault(file.table, []).append(file)
-                if as_json:
-                    _print_json(
-                        {
-                            "event": "written" if file.written else "kept",
-                            "table": file.table,
-                            "path": str(file.path),
-                            "rows": file.rows,
-                            "archive": str(file.archive),
-                        }
-                    )
+
+    def note(file: "TableFile") -> None:
+        files.setdefault(file.table, []).append(file)
+        if as_json:
+            _print_json(
+                {
+                    "event": "written" if file.written else "kept",
+                    "table": file.table,
+                    "path": str(file.path),
+                    "rows": file.rows,
+                    "archive": str(file.archive),
+                }
+            )
+
+    with work.bar() as update, work.failing():
+        write_parquet(archives, directory, progress=lambda done, total: update(done), on_file=note)
     if files and not as_json:
         _print_written(files)
     return work.status

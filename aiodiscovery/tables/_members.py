@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from ._flaws import Flaw
+from ._flaws import Flaw, names_of
 from ._schemas import AGENT_TABLES, TABLES
 
 __all__ = ["Kind", "Members", "assign"]
@@ -123,5 +123,4 @@ def _nothing_known(unread: list[str]) -> Flaw:
     if any(name.lower().endswith(".zip") for name in unread):
         what = "it contains zip archives, like old GRAPHML exports: only CSV exports can be read"
         return Flaw(what, next(name for name in unread if name.lower().endswith(".zip")))
-    more = f" and {len(unread) - 3} more" if len(unread) > 3 else ""
-    return Flaw(f"it has no file of an export, only {', '.join(unread[:3])}{more}")
+    return Flaw(f"it has no file of an export, only {names_of(unread)}")

@@ -1,11 +1,12 @@
 """Writing the tables of archives as Parquet files."""
 
 import os
+import re
 import secrets
 import stat
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,7 +22,7 @@ from aiodiscovery.exceptions import ArchiveError
 
 from ._archive import Archive, open_archive
 from ._find import Source, find_archives
-from ._flaws import logger
+from ._flaws import logger, names_of, printable
 from ._reading import log_kept_as_text, schema_with_texts
 from ._results import ArchivedExport
 
@@ -34,6 +35,9 @@ _PREFIX = "aiodiscovery."
 #: archive's name.
 _DIGITS = 16
 _LONGEST_STEM = 150
+#: The names of files, and of files that are being written.
+_NAME = re.compile(rf".*-([0-9a-f]{{{_DIGITS}}})\.parquet", re.DOTALL)
+_PART = re.compile(rf"\..*-[0-9a-f]{{{_DIGITS}}}\.parquet\.[0-9a-f]{{8}}\.part", re.DOTALL)
 #: The most rows and bytes of a row group.
 _GROUP_ROWS = 256 * 1024
 _GROUP_BYTES = 32 * 1024 * 1024
@@ -61,6 +65,7 @@ def write_parquet(
     directory: Source,
     *,
     progress: Progress | None = None,
+    on_file: Callable[[TableFile], object] | None = None,
 ) -> list[TableFile]:
     """Write all tables of archives to ``<directory>/<table>/<archive>-<hash>.parquet``.
 
@@ -86,23 +91,47 @@ def write_parquet(
     :param directory: where the tables go. It is created if it does not exist.
     :param progress: called in the same thread with the number of bytes of the archives that are
         done, and their total.
+    :param on_file: called in the same thread with each file once it is there, even if an archive
+        turns out to be bad afterwards.
     :return: the files of all tables, including those that already existed.
     :raises ArchiveError: if an archive is not one of an export, or is damaged. All other tables and
         archives are written first. If there are several errors, this is the first one, and its
         notes describe the others.
     :raises OSError: if something cannot be read or written, or a source does not exist.
     """
-    paths = find_archives(sources)
-    sizes = [path.stat().st_size for path in paths]
-    meter = _Meter(progress, sum(sizes))
     errors: list[ArchiveError] = []
     files: list[TableFile] = []
+    for file in _write_each(find_archives(sources), Path(directory), progress, errors.append):
+        files.append(file)
+        if on_file is not None:
+            on_file(file)
+    if errors:
+        first, *others = errors
+        for other in others:
+            first.add_note(str(other))
+        raise first
+    return files
+
+
+def _write_each(
+    paths: Sequence[Path],
+    directory: Path,
+    progress: Progress | None,
+    failed: Callable[[ArchiveError], object],
+) -> Iterator[TableFile]:
+    """Write all tables of archives, and yield each file.
+
+    :param failed: called with what is wrong with an archive, or with one of its tables.
+    """
+    sizes = [path.stat().st_size for path in paths]
+    meter = _Meter(progress, sum(sizes))
     exports: dict[Path, ArchivedExport] = {}
+    existing = _Existing(directory)
     for path, size in zip(paths, sizes, strict=True):
         try:
-            files += _write_archive(path, Path(directory), meter, exports, errors)
+            yield from _write_archive(path, existing, meter, exports, failed)
         except ArchiveError as error:
-            errors.append(error)
+            failed(error)
         meter.archive_done(size)
     of_agent = defaultdict[str | None, list[ArchivedExport]](list)
     for export in exports.values():
@@ -112,56 +141,87 @@ def write_parquet(
             logger.warning(
                 "%s is truncated: the service left data out; "
                 "export smaller time ranges to get all of it",
-                path,
+                printable(path),
             )
-    if errors:
-        first, *others = errors
-        for other in others:
-            first.add_note(str(other))
-        raise first
-    return files
 
 
 def _write_archive(
     path: Path,
-    directory: Path,
+    existing: "_Existing",
     meter: "_Meter",
     exports: dict[Path, ArchivedExport],
-    errors: list[ArchiveError],
+    failed: Callable[[ArchiveError], object],
 ) -> Iterator[TableFile]:
-    """Write the tables of an archive, and note its export, and which tables cannot be read."""
+    """Write the tables of an archive, note its export, and tell which tables cannot be read."""
     with open_archive(path) as archive:
         exports[path] = archive.export
         if archive.unread:
-            logger.warning("%s has files that are not tables: %s", path, ", ".join(archive.unread))
+            logger.warning(
+                "%s has files that are not tables: %s", printable(path), names_of(archive.unread)
+            )
         digest = archive.sha256()
         for name in archive.tables:
-            folder = directory / name
-            there = _find_file(folder, digest)
+            there = existing.find(name, digest)
             if there is not None:
-                path, rows = there
-                yield TableFile(path, name, archive.path, rows, written=False)
+                found, rows = there
+                yield TableFile(found, name, archive.path, rows, written=False)
             else:
                 try:
-                    yield _write_table(archive, name, digest, folder, meter)
+                    written = _write_table(archive, name, digest, existing.folder(name), meter)
                 except ArchiveError as error:
-                    errors.append(error)
+                    failed(error)
+                else:
+                    existing.add(written)
+                    yield written
             meter.table_done(archive._sizes(name)[1])
 
 
-def _find_file(folder: Path, digest: str) -> tuple[Path, int] | None:
-    """Find the file that was made from an archive before, and its number of rows."""
-    for path in sorted(folder.glob(f"*-{digest[:_DIGITS]}.parquet")):
-        try:
-            found = pq.read_metadata(path)
-        except (pa.ArrowException, OSError):
-            continue  # not one of ours, or damaged
-        metadata = found.metadata or {}
-        if all(
-            metadata.get(key.encode()) == value.encode() for key, value in _identity(digest).items()
-        ):
-            return path, found.num_rows
-    return None
+class _Existing:
+    """The Parquet files that exist. Each folder is listed only once, because it may be long."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        #: The files, by table and by the end of their name.
+        self._files: dict[str, dict[str, list[Path]]] = {}
+
+    def folder(self, table: str) -> Path:
+        """Return where the files of a table are."""
+        return self._directory / table
+
+    def find(self, table: str, digest: str) -> tuple[Path, int] | None:
+        """Find the file that was made from an archive before, and its number of rows."""
+        if table not in self._files:
+            self._files[table] = self._list(table)
+        for path in self._files[table].get(digest[:_DIGITS], ()):
+            try:
+                found = pq.read_metadata(path)
+            except (pa.ArrowException, OSError):
+                continue  # not one of ours, or damaged
+            metadata = found.metadata or {}
+            if all(
+                metadata.get(key.encode()) == value.encode()
+                for key, value in _identity(digest).items()
+            ):
+                return path, found.num_rows
+        return None
+
+    def _list(self, table: str) -> dict[str, list[Path]]:
+        """List a folder, and remove what killed processes left there."""
+        found: dict[str, list[Path]] = {}
+        with suppress(FileNotFoundError), os.scandir(self.folder(table)) as entries:
+            for entry in sorted(entries, key=lambda entry: entry.name):
+                if (name := _NAME.fullmatch(entry.name)) and entry.is_file():
+                    found.setdefault(name[1], []).append(Path(entry.path))
+                elif _PART.fullmatch(entry.name) and entry.is_file(follow_symlinks=False):
+                    with suppress(OSError):
+                        if entry.stat().st_mtime < time.time() - _STALE:
+                            os.unlink(entry.path)
+        return found
+
+    def add(self, file: TableFile) -> None:
+        """Note that a file was written."""
+        digest = file.path.stem.rpartition("-")[2]
+        self._files[file.table].setdefault(digest, []).append(file.path)
 
 
 def _write_table(
@@ -272,7 +332,6 @@ class _NewFile:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
-        self._remove_stale()
 
     def __enter__(self) -> Self:
         self.file: BinaryIO = open(self._part, "xb")
@@ -302,14 +361,6 @@ class _NewFile:
                 os.fsync(folder)
             finally:
                 os.close(folder)
-
-    def _remove_stale(self) -> None:
-        """Remove leftovers of killed processes."""
-        for path in self._path.parent.glob(".*-*.parquet.*.part"):
-            if path.name.startswith(f".{self._path.name}."):
-                with suppress(OSError):
-                    if path.stat().st_mtime < time.time() - _STALE:
-                        path.unlink()
 
 
 class _Meter:

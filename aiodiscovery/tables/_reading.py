@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Protocol
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ._flaws import logger
+from ._flaws import logger, printable
 from ._rows import Rows
 from ._schemas import Column, Layout, Selection
 from ._values import convert, nulls, schema_of
@@ -126,7 +126,7 @@ def log_kept_as_text(path: str | os.PathLike[str], reading: Reading) -> None:
         column = reading.columns[number]
         logger.warning(
             "%s: %d value(s) of %s are not valid as %s, and were kept as text in %s",
-            os.fspath(path),
+            printable(path),
             count,
             column.name,
             column.type.value,

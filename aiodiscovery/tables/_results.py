@@ -133,5 +133,6 @@ def _agent(filters: Any) -> str | None:
     for filter_ in filters if isinstance(filters, list) else [filters]:
         if isinstance(filter_, dict):
             values = _get(filter_, "Values")
-            agents += [value for value in values or () if isinstance(value, str)]
+            values = values if isinstance(values, list) else [values]
+            agents += [value for value in values if isinstance(value, str)]
     return agents[0] if len(agents) == 1 else None

@@ -1,7 +1,9 @@
 """The zip archive: opened with care, because it may come from anywhere, and never unpacked."""
 
 import hashlib
+import io
 import os
+import stat
 import struct
 import zipfile
 import zlib
@@ -37,6 +39,16 @@ def saying_what_is_wrong(member: str | None = None) -> Iterator[None]:
         raise Flaw("it is in a form that cannot be read", member) from error
 
 
+def _open_file(path: str | os.PathLike[str]) -> io.BufferedReader:
+    """Open a regular file. Opening a FIFO would wait for somebody to write to it."""
+    flags = getattr(os, "O_NONBLOCK", 0)
+    file = open(path, "rb", opener=lambda name, mode: os.open(name, mode | flags))  # noqa: SIM115
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise Flaw("it is not a regular file")
+    return file
+
+
 class ZipArchive:
     """A zip archive that is open for reading.
 
@@ -46,7 +58,7 @@ class ZipArchive:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.closed = False
-        self._file = open(path, "rb")  # noqa: SIM115  # closed by close()
+        self._file = _open_file(path)
         try:
             self.size = os.fstat(self._file.fileno()).st_size
             guarded = _Guarded(self._file)
@@ -101,7 +113,7 @@ class ZipArchive:
     def sha256(self) -> str:
         """Return the hash of the whole archive."""
         # With its own position, because tables may be read meanwhile.
-        with open(self._file.name, "rb") as file:
+        with _open_file(self._file.name) as file:
             if not os.path.samestat(os.fstat(file.fileno()), os.fstat(self._file.fileno())):
                 raise Flaw("another file has taken its place")
             return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,5 +1,12 @@
 """A collection on a virtual clock: every row once, each window started once, a true report."""
 
+import contextlib
+import io
+import json
+import os
+import sqlite3
+import sys
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -484,16 +491,26 @@ def test_recommendations_are_an_export_of_their_own(tmp_path: Path) -> None:
     assert len(estate.starts) == 3
 
 
-@pytest.mark.parametrize("damage", ["remove", "change", "cut"])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        *("remove", "change", "cut"),
+        pytest.param(
+            "circle", marks=pytest.mark.skipif(sys.platform == "win32", reason="needs links")
+        ),
+    ],
+)
 def test_a_file_that_is_not_what_was_downloaded_is_downloaded_again(
     tmp_path: Path, damage: str
 ) -> None:
     estate = Estate(make_agents([100, 10]))
     report = collect(estate, tmp_path)
     path = report.agents[0].files[0].path
-    if damage == "remove":
+    if damage in ("remove", "circle"):
         path.unlink()
-    else:
+    if damage == "circle":
+        path.symlink_to(path.name)
+    elif damage != "remove":
         path.write_bytes(b"x" * path.stat().st_size if damage == "change" else b"")
 
     found: CollectionReport = run_at_once(lambda: aiodiscovery.check_collection(tmp_path))
@@ -526,6 +543,216 @@ def test_an_agent_that_is_gone_keeps_what_was_collected(tmp_path: Path) -> None:
     assert {missing.reason for missing in of_gone.missing} == {MissingReason.GONE}
     assert of_gone.files
     assert collected_rows(tmp_path).keys() >= estate.expected_rows().keys()
+
+
+# What is not ours, is damaged, or makes no sense
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such files")
+@pytest.mark.parametrize("name", ["collection.sqlite", "collection.lock"])
+@pytest.mark.parametrize("kind", ["folder", "fifo", "link", "garbage"])
+def test_what_is_not_a_database_of_ours_is_left_alone(tmp_path: Path, name: str, kind: str) -> None:
+    target = tmp_path / "precious"
+    target.write_bytes(b"")
+    path = tmp_path / name
+    match kind:
+        case "folder":
+            path.mkdir()
+        case "fifo":
+            os.mkfifo(path)
+        case "link":
+            path.symlink_to(target)
+        case _:
+            path.write_bytes(b"garbage, longer than a header of SQLite has to be" * 10)
+    before = path.lstat()
+
+    with pytest.raises(aiodiscovery.CollectionError, match=r"left as it is|cannot be used"):
+        collect(Estate(), tmp_path)
+
+    assert target.read_bytes() == b""
+    assert (path.lstat().st_ino, path.lstat().st_size) == (before.st_ino, before.st_size)
+
+
+@pytest.mark.parametrize("damage", ["pages", "state", "options", "end"])
+def test_a_report_on_a_damaged_ledger_says_that_it_is_damaged(tmp_path: Path, damage: str) -> None:
+    collect(Estate(make_agents([10] * 60)), tmp_path)
+    path = tmp_path / "collection.sqlite"
+    content = bytearray(path.read_bytes())
+    match damage:
+        case "pages":
+            for place in range(4096, len(content), 4096):
+                content[place : place + 512] = b"\xa5" * 512
+        case "end":
+            del content[len(content) // 2 :]
+        case "state":
+            content = content.replace(b"done", b"dome")
+        case "options":
+            content = content.replace(b'{"summaries"', b'["summaries"')
+    path.write_bytes(content)
+
+    with pytest.raises(aiodiscovery.CollectionError, match=r"the ledger in .* cannot be used"):
+        run_at_once(lambda: aiodiscovery.check_collection(tmp_path))
+
+
+@pytest.mark.parametrize("end", [EPOCH * 1000, 1e300, "9999-12-31T23:59:59Z", "\ud800", {}])
+def test_an_end_that_makes_no_sense_does_not_end_the_collection(tmp_path: Path, end: Any) -> None:
+    estate = Estate(make_agents([10]))
+    archive = estate.archive
+
+    def with_end(export_id: str) -> bytes:
+        text = json.dumps({"ExportSummary": {"ActualStartTime": end, "ActualEndTime": end}})
+        return rewritten(archive(export_id), {"012345678901_results.json": text})
+
+    estate.archive = with_end  # type: ignore[method-assign]
+
+    assert_all_once(estate, tmp_path, collect(estate, tmp_path))
+
+
+def rewritten(content: bytes, members: dict[str, str]) -> bytes:
+    """Change members of a zip archive."""
+    buffer = io.BytesIO()
+    with (
+        zipfile.ZipFile(io.BytesIO(content)) as old,
+        zipfile.ZipFile(buffer, "w") as new,
+    ):
+        for name in old.namelist():
+            new.writestr(name, members.get(name, old.read(name)))
+    return buffer.getvalue()
+
+
+def test_half_of_a_surrogate_pair_in_a_text_of_the_service_ends_nothing(tmp_path: Path) -> None:
+    estate = Estate(make_agents([10]), fails=lambda export: "it failed \ud83d")
+    estate.agents[0].name = "host \udc00"
+
+    report = collect(estate, tmp_path)
+
+    (agent,) = report.agents
+    assert agent.host_name == "host \\udc00"
+    (missing,) = agent.missing
+    assert missing.message == "it failed \\ud83d"
+
+
+def test_a_message_of_the_service_that_is_not_a_text_ends_nothing(tmp_path: Path) -> None:
+    estate = Estate(make_agents([10]))
+    refusals: Any = {"InvalidParameterException": {"a": [1]}}
+    estate.start_fault = lambda request: (
+        next(iter(refusals.items())) if request.get("filters") else None
+    )
+
+    report = collect(estate, tmp_path)
+
+    (missing,) = report.agents[0].missing
+    assert missing.message == "{'a': [1]}"
+
+
+@pytest.mark.parametrize("last", ["9999-12-31T23:59:59Z", 1e300, EPOCH * 1000])
+def test_a_last_sign_of_life_that_makes_no_sense_counts_as_none(tmp_path: Path, last: Any) -> None:
+    estate = Estate(make_agents([10]))
+    describe = estate.agents[0].describe
+    changed = describe() | {"lastHealthPingTime": last}
+    estate.agents[0].describe = lambda: changed  # type: ignore[method-assign]
+
+    report = collect(estate, tmp_path, end_time=as_time(EPOCH + 11 * HOUR))
+
+    assert_all_once(estate, tmp_path, report)
+
+
+def test_an_archive_that_was_damaged_before_its_contents_were_known_is_downloaded_again(
+    tmp_path: Path,
+) -> None:
+    estate = Estate(make_agents([10]))
+    with pytest.raises(aiodiscovery.CollectionTimeoutError):
+        collect(estate, tmp_path, timeout=200)
+    export_id = next(iter(estate.exports))
+    (tmp_path / "incoming").mkdir()
+    # The power was lost, or somebody changed it.
+    (tmp_path / "incoming" / f"{export_id}.download").write_bytes(b"\0" * 1000)
+
+    assert_all_once(estate, tmp_path, collect(estate, tmp_path))
+
+
+def test_what_has_the_name_of_an_archive_is_never_replaced(tmp_path: Path) -> None:
+    estate = Estate(make_agents([10]))
+    folder = tmp_path / "agents" / estate.agents[0].id
+    folder.mkdir(parents=True)
+    first = folder / "20260105T080000Z_20260105T180001Z.zip"
+    second = folder / "20260105T080000Z_20260105T180001Z_export-0.zip"
+    first.symlink_to(tmp_path / "nowhere")
+    second.write_bytes(b"precious")
+
+    report = collect(estate, tmp_path)
+
+    assert report.is_complete
+    assert first.is_symlink()
+    assert second.read_bytes() == b"precious"
+    for path in (first, second):
+        path.unlink()
+    assert collected_rows(tmp_path) == estate.expected_rows()
+
+
+def test_each_file_that_was_changed_is_kept(tmp_path: Path) -> None:
+    estate = Estate(make_agents([10]))
+    path = collect(estate, tmp_path).agents[0].files[0].path
+    for content in (b"one", b"two", b"three"):
+        path.write_bytes(content)
+        assert_all_once(estate, tmp_path, collect(estate, tmp_path))
+
+    changed = sorted(other.read_bytes() for other in path.parent.glob("*.changed*"))
+    assert changed == [b"one", b"three", b"two"]
+
+
+def test_an_archive_that_cannot_be_read_stays_until_it_can(tmp_path: Path) -> None:
+    estate = Estate(make_agents([10]))
+    whole = estate.archive
+
+    def encrypted(export_id: str) -> bytes:
+        if estate.exports[export_id].agent_id is None:
+            return whole(export_id)
+        content = bytearray(whole(export_id))
+        for signature, place in ((b"PK\3\4", 6), (b"PK\1\2", 8)):
+            content[content.index(signature) + place] |= 1
+        return bytes(content)
+
+    estate.archive = encrypted  # type: ignore[method-assign]
+    kept = set[tuple[str, int]]()
+    for _ in range(2):
+        report = collect(estate, tmp_path)
+        (missing,) = report.agents[0].missing
+        assert ".zip.unverified" in str(missing.message)
+        found = (tmp_path / "incoming").glob("*.unverified*")
+        kept |= {(path.name, path.stat().st_mtime_ns) for path in found}
+    assert [name for name, _ in kept] == ["export-0.zip.unverified"]
+
+    estate.archive = whole  # type: ignore[method-assign]
+    assert_all_once(estate, tmp_path, collect(estate, tmp_path))
+    collect(estate, tmp_path)
+    assert not list((tmp_path / "incoming").iterdir())
+
+
+def test_what_killed_downloads_leave_behind_is_removed(tmp_path: Path) -> None:
+    estate = Estate(make_agents([10]))
+    collect(estate, tmp_path)
+    incoming = tmp_path / "incoming"
+    for name in ("export-0.zip.12ab34cd~", "export-0.zip.part", "export-0.zip.part.json"):
+        (incoming / name).write_bytes(b"left")
+    (incoming / "mine.zip").mkdir()
+    (incoming / "notes.txt").write_bytes(b"mine")
+
+    collect(estate, tmp_path)
+
+    assert sorted(path.name for path in incoming.iterdir()) == ["mine.zip", "notes.txt"]
+
+
+def test_a_summary_from_the_future_does_not_keep_others_back(tmp_path: Path) -> None:
+    estate = Estate(make_agents([10]))
+    collect(estate, tmp_path)
+    connection = sqlite3.connect(tmp_path / "collection.sqlite")
+    with contextlib.closing(connection), connection:
+        connection.execute("UPDATE window SET requested = requested + 1e9")
+
+    report = collect(estate, tmp_path)
+
+    assert len(report.summaries) == 2
 
 
 # Interruptions
@@ -651,6 +878,23 @@ def test_what_makes_no_sense_is_refused_before_anything_is_asked(
 
     with pytest.raises(ValueError, match=message):
         collect(estate, tmp_path / "new", **options)
+
+    assert estate.calls == []
+    assert not (tmp_path / "new").exists()
+
+
+def test_an_http_client_of_another_kind_is_refused_before_anything_is_started(
+    tmp_path: Path,
+) -> None:
+    estate = Estate(make_agents([10]))
+    another: Any = object()
+
+    async def scenario() -> None:
+        async with estate.open() as (client, _):
+            await aiodiscovery.collect_exports(client, tmp_path / "new", http_client=another)
+
+    with pytest.raises(ValueError, match=r"http_client must be an httpx2\.AsyncClient"):
+        run_at_once(scenario)
 
     assert estate.calls == []
     assert not (tmp_path / "new").exists()

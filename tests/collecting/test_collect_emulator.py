@@ -127,13 +127,14 @@ class Server:
         self._command = [sys.executable, "-W", "error", str(SERVER), endpoint_url, str(directory)]
 
     def __enter__(self) -> Self:
-        tests = str(SERVER.parents[1])
+        # The package that is tested here, which may be another one than is installed.
+        paths = map(str, (SERVER.parents[1], Path(aiodiscovery.__file__).parents[1]))
         self._process = subprocess.Popen(
             self._command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env=os.environ | {"PYTHONPATH": tests},
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)},
         )
         return self
 

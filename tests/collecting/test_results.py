@@ -1,6 +1,7 @@
 """What an archive says about itself, in every form and with every possible defect."""
 
 import json
+import tracemalloc
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -99,15 +100,64 @@ def test_what_unpacks_to_much_is_read_up_to_a_bound(tmp_path: Path) -> None:
         "001_process.csv": b"a" * 50_000_000,
     }
 
-    assert read_results(write(tmp_path / "a.zip", members)) == Results()
+    # There may be rows after what was read.
+    assert read_results(write(tmp_path / "a.zip", members)) == Results(has_data=True)
 
 
 @pytest.mark.parametrize("content", [b"", b"no zip", b"PK\x05\x06"])
-def test_what_is_no_archive_says_nothing(tmp_path: Path, content: bytes) -> None:
+def test_what_is_no_archive_may_be_anything(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "a.zip"
     path.write_bytes(content)
 
-    assert read_results(path) == Results()
+    found = read_results(path)
+
+    assert found == Results(recommends=None, has_data=True)
+    assert found.is_of(Kind.SUMMARY, None)
+    assert found.is_of(Kind.RECOMMENDATIONS, None)
+
+
+def test_an_archive_that_zipfile_cannot_open_may_have_data(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.zip", {"001_process.csv": ROWS})
+    # A member on another system's disk, in a version of the format that nobody knows.
+    path.write_bytes(path.read_bytes().replace(b"PK\1\2\x14\x03\x14", b"PK\1\2\x14\x03\xff"))
+    with pytest.raises(NotImplementedError):
+        zipfile.ZipFile(path)
+
+    assert read_results(path).has_data
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_table_that_would_take_gigabytes_of_memory_is_not_read(
+    tmp_path: Path, method: int
+) -> None:
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w", method) as archive:
+        archive.writestr("001_process.csv", b"\0" * 50_000_000)
+        archive.writestr("001_results.json", b" " * 50_000_000)
+
+    tracemalloc.start()
+    try:
+        found = read_results(path)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert found.has_data
+    assert peak < 5_000_000
+
+
+def test_reading_can_be_ended_at_each_member(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.zip", {f"{number}.txt": "" for number in range(5)})
+    members = 0
+
+    def check() -> None:
+        nonlocal members
+        members += 1
+        if members == 3:
+            raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        read_results(path, check)
 
 
 @pytest.mark.parametrize(
@@ -153,6 +203,13 @@ def test_a_time_is_read_in_every_form(value: object) -> None:
     assert parse_time(value) == START + 60
 
 
-@pytest.mark.parametrize("value", [None, "", "now", True, [], {}, "99/99/2017 12:01:00 am"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        *(None, "", "now", True, [], {}, "99/99/2017 12:01:00 am"),
+        # No calendar has these, and no database holds the last one.
+        *("9999-12-31T23:59:59Z", START * 1000, -1e18, 1e300),
+    ],
+)
 def test_what_is_no_time_is_none(value: object) -> None:
     assert parse_time(value) is None

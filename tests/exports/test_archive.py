@@ -11,6 +11,7 @@ import struct
 import tempfile
 import tracemalloc
 import zipfile
+import zlib
 from collections.abc import Callable
 from typing import Any
 
@@ -185,6 +186,29 @@ def test_memory_is_bounded_however_much_a_member_inflates_to(method: int) -> Non
         tracemalloc.stop()
 
     assert peak < 30 * 1024 * 1024
+
+
+@pytest.mark.parametrize(
+    ("field", "is_good"),
+    [
+        (b"", False),
+        (b"\1\0", False),
+        (struct.pack("<BL", 1, zlib.crc32(b"a.csv")) + b"\xff", False),
+        (struct.pack("<BL", 1, zlib.crc32(b"a.csv")) + "ä.csv".encode(), True),
+        (struct.pack("<BL", 1, 0) + b"\xff", True),  # of another name
+    ],
+)
+def test_a_name_in_utf_8_that_zipfile_cannot_read_may_be_whole(field: bytes, is_good: bool) -> None:
+    buffer = io.BytesIO()
+    member = zipfile.ZipInfo("a.csv")
+    member.extra = struct.pack("<HH", 0x7075, len(field)) + field
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr(member, b"content")
+
+    flaw = flaw_of(buffer.getvalue())
+
+    assert (flaw is None) is is_good
+    assert flaw is None or flaw.may_be_whole
 
 
 def test_a_member_that_asks_for_too_much_memory_may_be_whole() -> None:

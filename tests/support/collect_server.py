@@ -8,6 +8,7 @@ its exit status.
 
 import os
 import sys
+import traceback
 from typing import Any
 
 import anyio
@@ -43,6 +44,8 @@ def main(endpoint_url: str, directory: str) -> None:
             status = 1
             try:
                 status = 0 if anyio.run(collect, endpoint_url, directory) else 3
+            except BaseException:  # noqa: BLE001  # os._exit() shows nothing
+                traceback.print_exc()
             finally:
                 os._exit(status)
         answer(pid)

@@ -59,11 +59,12 @@ class Agent:
     first: int = EPOCH
     last: int = EPOCH
     type: str = "EC2"
+    name: str | None = None
 
     def describe(self) -> dict[str, Any]:
         return {
             "agentId": self.id,
-            "hostName": f"host-{self.id}",
+            "hostName": self.name or f"host-{self.id}",
             "agentType": self.type,
             "registeredTime": _iso(self.first),
             "lastHealthPingTime": _iso(self.last),

@@ -332,3 +332,25 @@ def test_a_file_that_may_not_be_read_is_an_error_of_the_system(path: Path) -> No
 
     with pytest.raises(PermissionError):
         open_archive(path)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no FIFOs")
+def test_a_fifo_or_a_device_is_not_waited_for(path: Path) -> None:
+    os.mkfifo(path)
+
+    for other in (path, Path("/dev/zero")):
+        with pytest.raises(ArchiveError, match="it is not a regular file"):
+            open_archive(other)
+
+
+@pytest.mark.parametrize(
+    ("values", "agent_id"),
+    [(5, None), (True, None), (1.5, None), ({"a": 1}, None), ([5, AGENT], AGENT), (AGENT, AGENT)],
+)
+def test_a_filter_of_any_form_is_read_or_left_out(
+    path: Path, values: object, agent_id: str | None
+) -> None:
+    agent_archive(path, {}, {"RequestedFilters": [{"Name": "agentIds", "Values": values}]})
+
+    with open_archive(path) as archive:
+        assert archive.export.agent_id == agent_id

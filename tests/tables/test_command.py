@@ -209,6 +209,20 @@ def test_a_truncated_export_is_told(command: Command, folder: Path) -> None:
         assert "export-1.zip is truncated: the service left data out" in err
 
 
+def test_a_truncated_export_that_another_one_goes_on_with_is_not_told(
+    command: Command, folder: Path
+) -> None:
+    truncated = {"isTruncated": True, "ActualEndTime": "2026-01-06 12:00:00"}
+    first = RESULTS | {"ExportSummary": RESULTS["ExportSummary"] | truncated}
+    second = RESULTS | {"RequestedStartTime": "2026-01-06 12:00:00"}
+    for number, results in enumerate((first, second)):
+        connections(folder / f"export-{number}.zip", CONNECTION, results=results)
+
+    for options in ([], ["--to", folder / "tables"], ["--to", folder / "json", "--output", "json"]):
+        status, _, err = command(folder, *options)
+        assert (status, err) == (0, "")
+
+
 def test_a_folder_without_archives_is_told(command: Command, folder: Path) -> None:
     status, out, err = command(folder)
 

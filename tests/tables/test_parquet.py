@@ -385,3 +385,90 @@ def test_a_summary_is_written_with_its_mapping(tmp_path: Path, directory: Path) 
     files = write_parquet(path, directory)
 
     assert {file.table: file.rows for file in files} == {"server": 2, "id_mapping_agent": 1}
+
+
+def test_what_a_killed_process_left_of_any_archive_is_removed_a_day_later(
+    tmp_path: Path, directory: Path
+) -> None:
+    path = connections(tmp_path / "export-1.zip", CONNECTION)
+    write_parquet(path, directory)
+    folder = directory / "outbound_connection_agent"
+    # Its archive was written since, or is gone.
+    old = folder / f".export-2-{'0' * 16}.parquet.12345678.part"
+    new = folder / f".export-2-{'0' * 16}.parquet.87654321.part"
+    other = folder / ".notes.part"
+    for left in (old, new, other):
+        left.write_bytes(b"left")
+    for left in (old, other):
+        os.utime(left, (0, 0))
+
+    write_parquet(path, directory)
+
+    assert not old.exists()
+    assert new.exists()
+    assert other.exists()
+
+
+def test_a_folder_is_listed_once_however_many_archives_there_are(
+    tmp_path: Path, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archives = [
+        connections(
+            tmp_path / f"export-{number}.zip", [*CONNECTION[:3], str(number), *CONNECTION[4:]]
+        )
+        for number in range(20)
+    ]
+    # The same bytes under another name are not written twice.
+    shutil.copy(archives[0], tmp_path / "copy.zip")
+    archives.append(tmp_path / "copy.zip")
+    listed: list[str] = []
+    scandir = os.scandir
+
+    def counted(path: Any = ".") -> Any:
+        listed.append(str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", counted)
+    for written in (20 * TABLES, 0):
+        files = write_parquet(archives, directory)
+        assert sum(file.written for file in files) == written
+
+    assert listed.count(str(directory / "outbound_connection_agent")) == 2
+    assert len(listed) == 2 * TABLES
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no FIFOs")
+def test_a_fifo_with_the_name_of_a_file_holds_nothing_up(tmp_path: Path, directory: Path) -> None:
+    path = connections(tmp_path / "export-1.zip", CONNECTION)
+    (file, *_) = [file for file in write_parquet(path, directory) if file.rows]
+    os.mkfifo(file.path.with_name(f"another-{file.path.name}"))
+
+    assert not any(file.written for file in write_parquet(path, directory))
+
+
+def test_names_of_files_reach_a_log_in_a_safe_form(
+    tmp_path: Path, directory: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    row = csv_bytes(HEADERS["sourceProcessConnection"], [CONNECTION])
+    names = ["\x1b]52;c;QQ==\x07", "a\nWARNING:root:forged", "\u202egnp", *"bcdef", "x" * 9000]
+    files = {f"{ACCOUNT}_sourceProcessConnection.csv": row, **{f"{n}.txt": b"" for n in names}}
+
+    write_parquet(write_zip(tmp_path / "export-1.zip", files), directory)
+
+    (record,) = caplog.records
+    text = record.getMessage()
+    assert text.isprintable()
+    assert text.endswith("and 6 more")
+    assert len(text) < 2000
+
+
+def test_each_file_is_told_even_if_another_archive_is_bad(tmp_path: Path, directory: Path) -> None:
+    connections(tmp_path / "a.zip", CONNECTION)
+    connections(tmp_path / "b.zip", ["too short"])
+    told: list[Any] = []
+
+    with pytest.raises(ArchiveError):
+        write_parquet(tmp_path, directory, on_file=told.append)
+
+    assert sorted(str(file.path) for file in told) == sorted(snapshot(directory))
+    assert len(told) == 2 * TABLES - 1
