@@ -74,7 +74,7 @@ class _PicklesWhole(BaseException):
     """
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _rebuild, (_importable(self), *_take_apart(self))
+        return _rebuild, (_importable(self), *_take_apart(self, (id(self),)))
 
     def __copy__(self) -> Self:
         parts = (self.args, vars(self), self.__cause__, self.__suppress_context__)
@@ -299,28 +299,36 @@ class CollectionTimeoutError(CollectionError, TimeoutError):
 
 # How exceptions are pickled
 
+#: How many causes and containers may be within each other. What is deeper, is cut off.
+_DEEPEST = 50
+
 
 class _Whole:
-    """Any exception, to be pickled in the same way."""
+    """Any exception, to be pickled in the same way.
 
-    def __init__(self, error: BaseException) -> None:
+    :param path: the ids of the objects around it and of itself, so that circles come to an end.
+    """
+
+    def __init__(self, error: BaseException, path: tuple[int, ...]) -> None:
         self._error = error
+        self._path = path
 
     def __reduce__(self) -> tuple[Any, ...]:
         error = self._error
-        if isinstance(error, _PicklesWhole):
-            return error.__reduce__()
         # The exception's own way of pickling is best, but it does not work for every class.
-        origin = error if _survives(error) else _importable(error)
-        return _rebuild, (origin, *_take_apart(error))
+        is_own = isinstance(error, _PicklesWhole)
+        origin = error if not is_own and _survives(error) else _importable(error)
+        return _rebuild, (origin, *_take_apart(error, self._path))
 
 
-def _take_apart(error: BaseException) -> tuple[Any, ...]:
+def _take_apart(error: BaseException, path: tuple[int, ...]) -> tuple[Any, ...]:
     cause = error.__cause__
+    if cause is not None and (id(cause) in path or len(path) >= _DEEPEST):
+        cause = None
     return (
-        tuple(map(_portable, error.args)),
-        {name: _portable(value) for name, value in vars(error).items()},
-        None if cause is None else _Whole(cause),
+        tuple(_portable(value, path) for value in error.args),
+        {name: _portable(value, path) for name, value in vars(error).items()},
+        None if cause is None else _Whole(cause, (*path, id(cause))),
         error.__suppress_context__,
     )
 
@@ -343,15 +351,19 @@ def _rebuild(
     return error
 
 
-def _portable(value: Any) -> Any:
+def _portable(value: Any, path: tuple[int, ...]) -> Any:
     """Return what to pickle in place of a value: the value itself, if possible."""
+    placeholder = f"<{type(value).__qualname__}>"
+    if not isinstance(value, BaseException) and type(value) not in (dict, list, tuple):
+        return value if _survives(value) else placeholder
+    if id(value) in path or len(path) >= _DEEPEST:
+        return placeholder
+    path = (*path, id(value))
     if isinstance(value, BaseException):
-        return _Whole(value)
-    if type(value) is dict:
-        return {key: _portable(item) for key, item in value.items()}
-    if type(value) in (list, tuple):
-        return type(value)(map(_portable, value))
-    return value if _survives(value) else f"<{type(value).__qualname__}>"
+        return _Whole(value, path)
+    if isinstance(value, dict):
+        return {key: _portable(item, path) for key, item in value.items()}
+    return type(value)(_portable(item, path) for item in value)
 
 
 def _survives(value: Any) -> bool:

@@ -36,6 +36,7 @@ from urllib.parse import quote
 import anyio
 import uvicorn
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
 from starlette.applications import Starlette
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
@@ -164,13 +165,13 @@ async def start_export(request: "Request") -> Response:
         export_id = await aiodiscovery.start_export(request.state.client, **options)
     except aiodiscovery.ExportAlreadyPresentError as error:
         export_id = error.export_id
-    except (BotoCoreError, ClientError, ValueError) as error:
+    except (BotoCoreError, ClientError, ResponseParserError, ValueError) as error:
         return start_error_response(error)
     finally:
         starts.limiter.release()
     starts.add(export_id)
     location = f"/exports/{quote(export_id, safe='')}"
-    return JSONResponse({"exportId": export_id}, 202, headers={"Location": location})
+    return AsciiJSONResponse({"exportId": export_id}, 202, headers={"Location": location})
 
 
 def start_error_response(error: Exception) -> Response:
@@ -183,6 +184,9 @@ def start_error_response(error: Exception) -> Response:
             return error_response(400 if code.startswith("InvalidParameter") else 502, str(error))
         case ValueError():
             return error_response(400, str(error))
+        case ResponseParserError():
+            # Something else has answered, such as a portal. AWS may have started an export or not.
+            return error_response(502, str(error))
     return error_response(502, f"AWS cannot be called: {type(error).__name__}")
 
 
@@ -228,7 +232,7 @@ async def export_response(request: "Request") -> Response:
         status, message = explain(error)
         return error_response(status, message)
     with_url = request.query_params.get("include_download_url") == "true"
-    return JSONResponse(to_json(info, with_url=with_url))
+    return AsciiJSONResponse(to_json(info, with_url=with_url))
 
 
 async def wait(
@@ -350,6 +354,14 @@ async def cancelled_when_client_goes(receive: "Receive") -> AsyncGenerator["Task
 # The answers
 
 
+class AsciiJSONResponse(JSONResponse):
+    """JSON with escapes, because text of clients and of AWS may hold what UTF-8 cannot encode."""
+
+    def render(self, content: Any) -> bytes:
+        """Return the body."""
+        return json.dumps(content).encode()
+
+
 def to_json(info: "ExportInfoTypeDef", *, with_url: bool = False) -> dict[str, Any]:
     """Return an ExportInfo, without its download URL unless asked for: that is a credential."""
     return {
@@ -377,7 +389,7 @@ def explain(error: aiodiscovery.WatchError) -> tuple[int, str]:
 
 def error_response(status: int, message: str, retry_after: int | None = None) -> Response:
     headers = None if retry_after is None else {"Retry-After": str(retry_after)}
-    return JSONResponse({"error": message}, status, headers=headers)
+    return AsciiJSONResponse({"error": message}, status, headers=headers)
 
 
 def main() -> int:

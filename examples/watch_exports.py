@@ -15,6 +15,7 @@ from typing import Any
 
 import anyio
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
 
 import aiodiscovery
 from aiodiscovery.emulator import Emulator
@@ -78,7 +79,7 @@ def run() -> int:
             job = (emulator.client_kwargs, [], len(PLANS), delays)
         try:
             failed = anyio.run(main, *job, backend=arguments.backend)
-        except (BotoCoreError, ClientError) as error:
+        except (BotoCoreError, ClientError, ResponseParserError) as error:
             print(f"They were not started: {error}", file=sys.stderr)
             return 1
         except aiodiscovery.WatchError as error:

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from aiodiscovery.emulator import Emulator
+from aiodiscovery.emulator import Emulator, ForeignKind
 
 pytest.importorskip("starlette", exc_type=ImportError)
 pytest.importorskip("uvicorn", exc_type=ImportError)
@@ -244,6 +244,34 @@ def test_a_start_that_the_service_refuses_is_a_bad_gateway(
 
     assert refused.status == 502
     assert "Two a day." in refused.body["error"]
+
+
+@pytest.mark.parametrize("kind", ["portal", "empty", "half", "object", "redirect", "unavailable"])
+def test_a_start_that_something_else_answers_is_a_bad_gateway(
+    emulator: Emulator, service: Service, kind: ForeignKind
+) -> None:
+    emulator.inject_foreign_answer(kind, operation="StartExportTask")
+
+    assert service.ask("/exports", method="POST").status == 502
+
+
+def test_an_agent_id_may_hold_what_utf_8_cannot(service: Service) -> None:
+    # The service's message quotes it.
+    refused = service.ask("/exports", r'{"agent_id": "agent-\ud800"}', "POST")
+
+    assert refused.status == 400
+    assert "agent-\ud800" in refused.body["error"]
+
+
+def test_a_message_of_the_service_may_hold_what_utf_8_cannot(
+    emulator: Emulator, service: Service
+) -> None:
+    export_id = emulator.add_export(status="FAILED", message="Name \ud800 is not valid.")
+
+    ended = service.ask(f"/exports/{export_id}")
+
+    assert ended.status == 200
+    assert ended.body["statusMessage"] == "Name \ud800 is not valid."
 
 
 def test_times_are_iso_8601_and_the_download_url_comes_only_when_asked_for(

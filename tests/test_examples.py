@@ -113,6 +113,16 @@ def test_watch_exports_says_in_a_line_why_it_cannot_watch(emulator: Emulator) ->
     assert "AuthorizationErrorException" in done.stderr
 
 
+def test_watch_exports_says_in_a_line_that_something_else_answers(emulator: Emulator) -> None:
+    emulator.inject_foreign_answer("portal", operation="StartExportTask")
+
+    done = watch_on_aws(emulator)
+
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1
+    assert "is not the service's" in done.stderr
+
+
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
 def test_download_goes_on_after_what_goes_wrong(backend: str, tmp_path: Path) -> None:
     output = run("download.py", "--backend", backend, "--to", str(tmp_path))

@@ -227,3 +227,53 @@ def test_every_error_of_botocore_survives_as_a_cause() -> None:
         assert (type(again), str(again)) == (cls, cls.__name__)
         assert again.kwargs == {"request": "<lock>", "name": "x"}
     assert len(classes) > 50
+
+
+def in_a_circle() -> Exception:
+    """Make what ``raise error from error`` and the like leave behind."""
+    error = exceptions.PollingError("refused")
+    error.__cause__ = ValueError("why")
+    error.__cause__.__cause__ = error
+    return error
+
+
+def of_itself() -> Exception:
+    error = exceptions.PollingError("refused")
+    error.__cause__ = error
+    return error
+
+
+def holding_itself() -> Exception:
+    error: Any = exceptions.PollingError("refused")
+    error.again = [error, {"again": error}]
+    return error  # type: ignore[no-any-return]
+
+
+def holding_a_circle() -> Exception:
+    error: Any = exceptions.PollingError("refused")
+    error.circle = []
+    error.circle.append({"list": error.circle, "tuple": (error.circle,)})
+    return error  # type: ignore[no-any-return]
+
+
+def with_many_causes() -> Exception:
+    error: BaseException = exceptions.PollingError("refused")
+    first = error
+    for number in range(3_000):
+        error.__cause__ = error = ValueError(number)
+    return first  # type: ignore[return-value]
+
+
+@pytest.mark.parametrize("way", COPIES)
+@pytest.mark.parametrize(
+    "make", [in_a_circle, of_itself, holding_itself, holding_a_circle, with_many_causes]
+)
+def test_what_has_no_end_is_cut_off(make: Callable[[], Exception], way: str) -> None:
+    error = make()
+
+    again = COPIES[way](error)
+
+    assert type(again) is exceptions.PollingError
+    assert str(again) == "refused"
+    assert type(again.__cause__) is type(error.__cause__) or error.__cause__ is error
+    assert vars(again).keys() == vars(error).keys()

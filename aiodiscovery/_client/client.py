@@ -44,8 +44,8 @@ async def create_client(
     connections.
 
     On both backends the client treats a redirect as an error, and sends nothing to its target. It
-    waits without a limit for a free connection of the pool. It raises an error if it is used after
-    it was closed, or in another event loop.
+    sends no cookies. It waits without a limit for a free connection of the pool. It raises an error
+    if it is used after it was closed, or in another event loop.
 
     Answers are those of any aiobotocore client, decoded faster. The one difference: timestamps are
     aware datetimes in UTC, not in the time zone of the machine. A session with its own

@@ -2,11 +2,12 @@
 
 aiobotocore's aiohttp backend follows redirects, and sends the session token along. Its httpx
 backend keeps working after it was closed, over connections that are never closed. It also gives up
-waiting for a connection of the pool after five seconds, while aiohttp waits. There are no public
-settings for these. So this module, and no other, uses what aiobotocore keeps private: the HTTP
-session of a client, its ``_get_session()``, and what tells that it is closed. If a release names
-them differently, a client works as aiobotocore made it, and ``call`` still refuses an answer that
-came after a redirect. ``tests/client/test_connections.py`` notices.
+waiting for a connection of the pool after five seconds, while aiohttp waits. Both keep the cookies
+of a portal, and on httpx one with a character that is not ASCII makes every later call fail. There
+are no public settings for these. So this module, and no other, uses what aiobotocore keeps private:
+the HTTP session of a client, its ``_get_session()``, and what tells that it is closed. If a release
+names them differently, a client works as aiobotocore made it, and ``call`` still refuses an answer
+that came after a redirect. ``tests/client/test_connections.py`` notices.
 
 With a client that the caller made, only the calls of this package change.
 """
@@ -118,8 +119,8 @@ class Guard:
         if not self._is_on_duty():
             return session
         if isinstance(self._http_session, AIOHTTPSession):
-            return _WithoutRedirects(session)
-        return _Patient(session) if self._patient else session
+            return _Aiohttp(session)
+        return _Httpx(session, patient=self._patient)
 
 
 def _is_closed(http_session: Any) -> bool:
@@ -136,17 +137,26 @@ class _Delegate:
         return getattr(self._session, name)
 
 
-class _WithoutRedirects(_Delegate):
-    """An aiohttp session that returns a redirect as the answer."""
+class _Aiohttp(_Delegate):
+    """An aiohttp session that returns a redirect as the answer, and sends no cookies."""
 
     def request(self, *args: Any, **kwargs: Any) -> Any:
+        self._session.cookie_jar.clear()
         return self._session.request(*args, **kwargs | {"allow_redirects": False})
 
 
-class _Patient(_Delegate):
-    """An httpx client that waits for a connection of its pool."""
+class _Httpx(_Delegate):
+    """An httpx client that waits for a connection of its pool, if patient, and sends no cookies."""
+
+    def __init__(self, session: Any, *, patient: bool) -> None:
+        super().__init__(session)
+        self._patient = patient
 
     def build_request(self, *args: Any, **kwargs: Any) -> Any:
-        given = kwargs.get("timeout", self._session.timeout)
-        timeout = type(given)(connect=given.connect, read=given.read, write=given.write, pool=None)
-        return self._session.build_request(*args, **kwargs | {"timeout": timeout})
+        self._session.cookies.clear()
+        if self._patient:
+            given = kwargs.get("timeout", self._session.timeout)
+            kwargs["timeout"] = type(given)(
+                connect=given.connect, read=given.read, write=given.write, pool=None
+            )
+        return self._session.build_request(*args, **kwargs)

@@ -221,5 +221,8 @@ def _status(error: ClientError) -> int:
 
 def _is_from_elsewhere(error: ClientError) -> bool:
     """Say whether a portal or a proxy answered. Errors of the service have names."""
+    status = _status(error)
+    if 300 <= status < 400:
+        return True  # the service redirects nobody
     metadata = error.response.get("ResponseMetadata", {})
-    return error_code(error) == str(_status(error)) and not metadata.get("RequestId")
+    return error_code(error) == str(status) and not metadata.get("RequestId")

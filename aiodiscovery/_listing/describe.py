@@ -38,7 +38,8 @@ async def describe_exports(
     ids = check_ids(export_ids)
     if not ids:
         return {}
-    pages = paginator.paginate(exportIds=ids, PaginationConfig={"PageSize": MAX_PAGE_SIZE})
+    # A list, because handlers of botocore's events expect one.
+    pages = paginator.paginate(exportIds=list(ids), PaginationConfig={"PageSize": MAX_PAGE_SIZE})
     if len(ids) <= MAX_IDS:
         found = {_id_of(info): info async for info in pages.items()}
     else:

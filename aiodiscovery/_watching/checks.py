@@ -43,5 +43,11 @@ def check_timeout(timeout: float) -> None:
 
 
 def _check_number(name: str, value: Any, what: str = "a number of seconds") -> None:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or math.isnan(value):
+    try:
+        valid = not isinstance(value, bool) and isinstance(value, (int, float))
+        valid = valid and not math.isnan(value)
+    except OverflowError:
+        # It cannot be added to a time. It may also have too many digits to be shown.
+        raise ValueError(f"{name} must be {what}, not one that is too large for a float") from None
+    if not valid:
         raise ValueError(f"{name} must be {what}, not {value!r}")

@@ -241,6 +241,16 @@ async def test_a_wait_asks_again(
     assert len(emulator.requests) >= 4
 
 
+@pytest.mark.parametrize("status", [301, 302, 303, 304, 305, 307, 308, 399])
+async def test_a_redirect_is_not_the_service_s_even_with_the_header_of_its_answers(
+    any_client: "Client", emulator: Emulator, status: int
+) -> None:
+    export_id = emulator.add_export(duration=0)
+    emulator.inject_foreign_answer("redirect", status=status, request_id=True, calls=3)
+
+    assert await by_wait(any_client, export_id) == "SUCCEEDED"
+
+
 @pytest.mark.parametrize("kind", [*SOME, "unavailable", "redirect"])
 async def test_a_wait_for_an_import_asks_again(
     any_client: "Client", emulator: Emulator, kind: ForeignKind

@@ -9,6 +9,7 @@ The kinds of faults, and every place that they affect:
 - A closed client keeps working. ``create_client()``'s and aiobotocore's, left or closed with
   ``close()``, used before or not: by a listing, a watcher, a start and a direct call.
 - A client is used in another event loop than its own.
+- A cookie that something else sets is kept. One that cannot be sent made every later call fail.
 - Waiting for a connection of the pool ends after five seconds on one backend and not on the other.
 
 aiobotocore has no public setting for these. What is used instead is private there. These tests
@@ -25,9 +26,10 @@ from aiobotocore.config import AioConfig
 from aiobotocore.httpsession import AIOHTTPSession
 from aiobotocore.httpxsession import HttpxSession
 from aiobotocore.session import AioSession
-from botocore.exceptions import ClientError, ConnectTimeoutError
+from botocore.exceptions import ClientError, ConnectTimeoutError, HTTPClientError
 from botocore.parsers import ResponseParserError
 from support.clients import Maker
+from support.relays import recorder
 
 import aiodiscovery
 from aiodiscovery import ExportWatcher, PollingError
@@ -128,6 +130,28 @@ async def test_an_answer_that_came_after_a_redirect_all_the_same_is_refused(
 
 async def _returned(value: Any) -> Any:
     return value
+
+
+# Cookies
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("cookie", ["portal=1; Path=/", "name=M\xfcller", "\xfc=1", 'a="\xff"'])
+async def test_a_cookie_of_something_else_is_not_sent_to_the_service(
+    maker: Maker, emulator: Emulator, cookie: str
+) -> None:
+    heads: list[str] = []
+    answer = f"HTTP/1.1 200 OK\r\nSet-Cookie: {cookie}".encode("latin-1")
+    with recorder(heads, answer, whole=True) as port:
+        # aiohttp keeps no cookies of numeric addresses.
+        url = f"http://localhost:{port}"
+        async with maker.open(emulator, endpoint_url=url) as client:
+            for _ in range(3):
+                with pytest.raises((ResponseParserError, HTTPClientError)):
+                    await listing(client).build_full_result()
+
+    assert len(heads) == 3
+    assert not any("cookie" in head.lower() for head in heads)
 
 
 # Closed clients

@@ -101,3 +101,19 @@ async def test_a_client_of_another_service_is_refused(emulator: Emulator) -> Non
     async with get_session().create_client("s3", **emulator.client_kwargs) as s3:
         with pytest.raises(ValueError, match="'discovery', not for 's3'"):
             await aiodiscovery.describe_exports(s3, [])
+
+
+@pytest.mark.parametrize("count", [2, 150])
+async def test_handlers_get_the_ids_as_a_list_however_many_and_however_given(
+    client: "Client", ids: list[str], count: int
+) -> None:
+    given: list[type] = []
+
+    def note(params: dict[str, Any], **_: Any) -> None:
+        given.append(type(params["exportIds"]))
+
+    client.meta.events.register("before-parameter-build", note)
+
+    await aiodiscovery.describe_exports(client, tuple(ids[:count]))
+
+    assert set(given) == {list}

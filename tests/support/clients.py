@@ -30,13 +30,15 @@ class Maker:
         self._with_keys = with_keys
 
     def open(
-        self, emulator: Emulator, **options: Any
+        self, emulator: Emulator, *, endpoint_url: str | None = None, **options: Any
     ) -> "AbstractAsyncContextManager[ApplicationDiscoveryServiceClient]":
         kwargs: dict[str, Any] = {
             name: value
             for name, value in emulator.client_kwargs.items()
             if self._with_keys or not name.startswith("aws_")
         }
+        if endpoint_url is not None:
+            kwargs["endpoint_url"] = endpoint_url
         config = AioConfig(retries={"total_max_attempts": 1}).merge(AioConfig(**options))
         if self.name == "ours":
             return aiodiscovery.create_client(session=self._session, config=config, **kwargs)

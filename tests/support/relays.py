@@ -111,11 +111,14 @@ def _pass_on(client: socket.socket, server: socket.socket) -> None:
 
 
 @contextlib.contextmanager
-def recorder(asked: list[str], answer: bytes = b"HTTP/1.1 404 Not Found") -> Iterator[int]:
+def recorder(
+    asked: list[str], answer: bytes = b"HTTP/1.1 404 Not Found", *, whole: bool = False
+) -> Iterator[int]:
     """Answer every request in the same way.
 
     :param asked: gets the first line of each request.
     :param answer: the first line of the answer, and headers.
+    :param whole: whether ``asked`` gets all lines before the body.
     :return: the port.
     """
 
@@ -124,7 +127,8 @@ def recorder(asked: list[str], answer: bytes = b"HTTP/1.1 404 Not Found") -> Ite
             head = b""
             while b"\r\n\r\n" not in head and (received := client.recv(65536)):
                 head += received
-            asked.append(head.partition(b"\r\n")[0].decode("latin-1"))
+            end = b"\r\n\r\n" if whole else b"\r\n"
+            asked.append(head.partition(end)[0].decode("latin-1"))
             client.sendall(answer + b"\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
 
     with _listening(reply) as port:

@@ -31,6 +31,15 @@ def test_a_call_is_filled_up_with_what_is_due_soonest() -> None:
     assert agenda.next_due() == 4
 
 
+def test_a_call_is_filled_up_although_all_keys_with_another_delay_were_taken() -> None:
+    agenda = Agenda()
+    agenda.put("often", 1, delay=1)
+    assert agenda.take(now=1, most=100) == ["often"]
+    agenda.put("seldom", 2, delay=100)
+
+    assert agenda.take(now=2, most=100) == ["seldom"]
+
+
 def test_what_was_put_last_counts() -> None:
     agenda = Agenda()
     agenda.put("a", 1)

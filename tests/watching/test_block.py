@@ -107,6 +107,11 @@ def test_outside_its_block_a_watcher_is_not_open() -> None:
         {"min_delay": 5, "max_delay": 4},
         {"max_delay": math.inf},
         {"min_delay": math.nan},
+        {"min_delay": 10**400},
+        {"max_delay": 10**400},
+        {"not_found_timeout": 10**400},
+        {"relative_delay": 10**400},
+        {"max_rate": 10**400},
         {"min_delay": "2"},
         {"min_delay": True},
         {"max_concurrency": 0},
@@ -143,7 +148,7 @@ def test_one_string_is_not_several_ids() -> None:
     run_virtual(scenario)
 
 
-@pytest.mark.parametrize("timeout", [-1, math.nan, "5", True])
+@pytest.mark.parametrize("timeout", [-1, math.nan, "5", True, 10**400, -(10**400)])
 def test_what_is_no_time_out_is_refused(timeout: Any) -> None:
     async def scenario(client: Any, virtual: VirtualService) -> None:
         async with ExportWatcher(client) as watcher:
