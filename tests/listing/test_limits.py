@@ -26,6 +26,23 @@ async def test_max_items_counts_over_page_borders(client: "Client", emulator: Em
     assert "NextToken" in pages[-1]
 
 
+async def test_max_items_that_end_with_the_listing_leave_no_token_after_a_resume(
+    client: "Client", emulator: Emulator
+) -> None:
+    items = list_exports(client).items()
+    came = [(await anext(items))["exportId"] for _ in range(20)]
+    # The token skips 20 items of the only page.
+    rest = list_exports(client, MaxItems=5, StartingToken=items.resume_token)
+
+    pages = [page async for page in rest]
+
+    assert came + [export_id for page in pages for export_id in ids_of(page)] == list(
+        emulator.export_ids
+    )
+    assert "NextToken" not in pages[-1]
+    assert rest.resume_token is None
+
+
 async def test_max_items_starts_anew_over_a_resume(client: "Client", emulator: Emulator) -> None:
     token = None
     sizes: list[int] = []

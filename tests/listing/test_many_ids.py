@@ -122,3 +122,17 @@ async def test_many_ids_start_at_a_token_for_the_beginning(
 
     assert token == list_exports(client).resume_token
     assert await ids_in(list_exports(client, *many_exports, StartingToken=token)) == many_exports
+
+
+async def test_a_token_of_many_ids_that_was_kept_stays_valid(scripted_client: "Client") -> None:
+    ids = [f"export-{number}" for number in range(150)]
+    # Written by a program that may have had an earlier version.
+    kept = (
+        "eyJuZXh0VG9rZW4iOiAidG9rZW4iLCAiYm90b190cnVuY2F0ZV9hbW91bnQiOiAzLCAiYWlvZGlzY292ZXJ5X2No"
+        "dW5rIjogMSwgImFpb2Rpc2NvdmVyeV9pZHMiOiAiOWUyYzExN2YzN2FkYWMyNDAzMTg0NGFkNjgzNmM2ZDYifQ=="
+    )
+    paginator = aiodiscovery.get_paginator(scripted_client, "describe_export_tasks")
+
+    pages = paginator.paginate(exportIds=ids, PaginationConfig={"StartingToken": kept})
+
+    assert pages.resume_token == kept
