@@ -175,8 +175,8 @@ async def _call_once(client: Any, parameters: Mapping[str, Any]) -> dict[str, An
         events.register_first(
             _EVENTS.format(event), handler, _HANDLER_ID.format(event), unique_id_uses_count=True
         )
-    sending = _Sending()
-    token = _sending.set(sending)
+    sending, outer = _Sending(), _sending.get()
+    _sending.set(sending)
     try:
         return await call(client, "start_export_task", **parameters)
     except _SentBeforeError:
@@ -186,7 +186,8 @@ async def _call_once(client: Any, parameters: Mapping[str, Any]) -> dict[str, An
         code = answer.get("Error", {}).get("Code")
         raise client.exceptions.from_code(code)(answer, "StartExportTask") from None
     finally:
-        _sending.reset(token)
+        # Not reset(): a task that is never resumed ends in a different context.
+        _sending.set(outer)
         for event, handler in _HANDLERS:
             events.unregister(
                 _EVENTS.format(event), handler, _HANDLER_ID.format(event), unique_id_uses_count=True
