@@ -5,9 +5,9 @@ import io
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import click
 from click.shell_completion import get_completion_class
@@ -37,6 +37,10 @@ def run_command_line() -> int:
         elif isinstance(stream, io.TextIOWrapper):
             # Characters that the terminal or the pipe cannot show must not cause an error.
             stream.reconfigure(errors="backslashreplace")
+    return _flushed(_run())
+
+
+def _run() -> int:
     try:
         status: int | None = commands.main(
             prog_name=_NAME, complete_var=_COMPLETE, standalone_mode=False
@@ -46,19 +50,48 @@ def run_command_line() -> int:
         if isinstance(error, click.UsageError) and error.ctx is not None:
             path = error.ctx.command_path
         text = " ".join(error.format_message().split()).rstrip(".")
-        click.echo(f"Error: {text}. See: {path} --help", err=True)
+        _tell(f"Error: {text}. See: {path} --help")
         return error.exit_code
     except (click.Abort, KeyboardInterrupt, _InterruptedError):
-        click.echo("Interrupted.", err=True)
+        _tell("Interrupted.")
         return 130
     except _ClosedPipeError:
-        # The rest of the buffer is discarded silently.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _CLOSED_PIPE
     except OSError as error:  # help or completion that cannot be written
-        click.echo(f"Error: {error.strerror}", err=True)
+        _tell(f"Error: {error.strerror}")
         return 1
     return status or 0
+
+
+def _flushed(status: int) -> int:
+    """Write what is still in the buffers, and return the exit status.
+
+    Python would do it after this, print an error of its own and change the status.
+    """
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        _discard(sys.stdout)
+        if not status and isinstance(error, BrokenPipeError):
+            status = _CLOSED_PIPE
+        elif not status:
+            _tell(f"Error: {error.strerror}")
+            status = 1
+    try:
+        sys.stderr.flush()
+    except OSError:
+        _discard(sys.stderr)
+    return status
+
+
+def _discard(stream: TextIO) -> None:
+    """Let the rest of a buffer go nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def _tell(text: str) -> None:
+    with suppress(OSError):
+        click.echo(text, err=True)
 
 
 class _ClosedPipeError(Exception):

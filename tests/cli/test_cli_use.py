@@ -263,15 +263,24 @@ FULL = Path("/dev/full")
 
 
 @pytest.mark.skipif(not FULL.exists(), reason="only Linux has a device that is full")
-@pytest.mark.parametrize("command", ["--help", "completion bash", "list"])
-def test_output_that_cannot_be_written_is_an_error(emulator: Emulator, command: str) -> None:
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("command", ["--help", "completion bash", "list", "agents", "list -q"])
+def test_output_that_cannot_be_written_is_an_error(
+    emulator: Emulator, command: str, unbuffered: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONUNBUFFERED", unbuffered)
+
     done = shell(f"{command} >{FULL}", emulator)
 
     assert (done.returncode, done.stderr) == (1, "Error: No space left on device\n")
 
 
 @pytest.mark.skipif(not FULL.exists(), reason="only Linux has a device that is full")
-def test_messages_that_cannot_be_written_change_no_status(emulator: Emulator) -> None:
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_messages_that_cannot_be_written_change_no_status(
+    emulator: Emulator, unbuffered: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONUNBUFFERED", unbuffered)
     export_id = emulator.add_export()
 
     done = shell(f"watch {export_id} --timeout 0 2>{FULL}", emulator)
