@@ -91,7 +91,7 @@ class Desk:
 
     async def sleep_until(self, time: float | None) -> None:
         """Wait until a time, or until something has changed."""
-        with anyio.move_on_at(time if time is not None else float("inf")):
+        with anyio.CancelScope(deadline=time if time is not None else float("inf")):
             await self._wake.wait()
 
     def stay_awake(self) -> None:

@@ -65,7 +65,8 @@ class LostStarts:
             for _, first in self._lost.values()
             if first is not None
         ]
-        with anyio.move_on_at(min([now + seconds, *(end for end in ends if end > now)])):
+        deadline = min([now + seconds, *(end for end in ends if end > now)])
+        with anyio.CancelScope(deadline=deadline):
             if self._lost:
                 await self._more.wait()
 
