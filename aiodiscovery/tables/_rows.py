@@ -40,14 +40,16 @@ def read_header(member: IO[bytes], name: str) -> tuple[list[str], bytes]:
     :return: its cells, none if the file is empty, and the bytes after it that were already read.
     :raises Flaw: if it cannot be a header.
     """
-    with saying_what_is_wrong(name):
-        data = member.read(len(_BYTE_ORDER_MARK))
-    # Only where the file begins: anywhere else it belongs to a cell.
-    data = data.removeprefix(_BYTE_ORDER_MARK).lstrip(b"\r\n")
+    data, at_start = b"", True
     while not (match := _RECORD.match(data)):
         with saying_what_is_wrong(name):
             more = member.read(min(64 * 1024, _LONGEST_HEADER))
-        data = (data + more).lstrip(b"\r\n")
+        if at_start:
+            # Anywhere else it belongs to a cell.
+            more_data, at_start = more.removeprefix(_BYTE_ORDER_MARK), False
+        else:
+            more_data = more
+        data = (data + more_data).lstrip(b"\r\n")
         if not more:
             break
         if len(data) > _LONGEST_HEADER:
@@ -171,16 +173,21 @@ class _Source:
             except Exception as error:
                 self.error = error
                 raise
-            self.position += len(data)
-            if not data:
-                data, self._last = self._last, b""
             return data
 
     def _read(self, size: int) -> bytes:
-        if self._read_ahead:
-            data, self._read_ahead = self._read_ahead[:size], self._read_ahead[size:]
-            return data
-        return self._member.read(size)
+        # A whole block each time: pyarrow cannot read a row that lies in three.
+        data, self._read_ahead = self._read_ahead[:size], self._read_ahead[size:]
+        self.position += len(data)
+        while len(data) < size:
+            more = self._member.read(size - len(data))
+            self.position += len(more)
+            if not more:
+                data, self._last = data + self._last, b""
+                data, self._read_ahead = data[:size], data[size:]
+                break
+            data += more
+        return data
 
     def close(self) -> None:
         # pyarrow's thread may still be reading.

@@ -263,6 +263,7 @@ PIECES = st.lists(
 @example([b"\xef\xbb\xbf", b"a,b"], b"h,i\n")
 @example([b"a,b\n", b'"'], b"h,i\n")
 @example([b"\n", b"\xef\xbb\xbf", b'"'], b"")
+@example([b"a", b"\n", b'""'], b"")
 def test_rows_are_those_of_the_csv_module(pieces: list[bytes], header: bytes) -> None:
     data = header + b"".join(pieces)
     expected = rows_by_csv(data)
@@ -275,3 +276,20 @@ def test_rows_are_those_of_the_csv_module(pieces: list[bytes], header: bytes) ->
             with open_archive(path) as archive:
                 rows = [list(row.values()) for row in archive.read("tags").to_pylist()]
             assert rows == expected
+
+
+@pytest.mark.parametrize("block", [64 * 1024, 1024 * 1024, 1024 * 1024 + 64 * 1024])
+@pytest.mark.parametrize("beyond", [-1, 0, 1, 2, 10])
+def test_a_last_row_without_a_line_end_may_lie_across_blocks(
+    tmp_path: Path, block: int, beyond: int
+) -> None:
+    last = b'"x""y"'
+    data = b"a\n" + b"z\n" * ((block - 2) // 2 - 2)
+    data += b"z" * (block + beyond - len(last) - len(data) - 1) + b"\n" + last
+    path = write_zip(tmp_path / "summary.zip", {"1_Tags.csv": data})
+
+    with open_archive(path) as archive:
+        rows = archive.read("tags").column("a").to_pylist()
+
+    lines = filter(None, data.decode().splitlines()[1:])
+    assert rows == [line.strip(chr(34)).replace(chr(34) * 2, chr(34)) for line in lines]
