@@ -11,7 +11,7 @@ import aiobotocore.session
 before = set(sys.modules)
 import aiodiscovery
 print(*sorted({name.partition(".")[0] for name in set(sys.modules) - before}))
-print("aiodiscovery.emulator" in sys.modules, "sqlite3" in sys.modules)
+print(*(name in set(sys.modules) - before for name in ("aiodiscovery.emulator", "sqlite3")))
 """
 
 
