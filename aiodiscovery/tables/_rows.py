@@ -40,16 +40,13 @@ def read_header(member: IO[bytes], name: str) -> tuple[list[str], bytes]:
     :return: its cells, none if the file is empty, and the bytes after it that were already read.
     :raises Flaw: if it cannot be a header.
     """
-    data, at_start = b"", True
+    data, mark = b"", _BYTE_ORDER_MARK
     while not (match := _RECORD.match(data)):
         with saying_what_is_wrong(name):
             more = member.read(min(64 * 1024, _LONGEST_HEADER))
-        if at_start:
-            # Anywhere else it belongs to a cell.
-            more_data, at_start = more.removeprefix(_BYTE_ORDER_MARK), False
-        else:
-            more_data = more
-        data = (data + more_data).lstrip(b"\r\n")
+        # Only where the file begins: anywhere else a mark belongs to a cell.
+        data = (data + more.removeprefix(mark)).lstrip(b"\r\n")
+        mark = b""
         if not more:
             break
         if len(data) > _LONGEST_HEADER:
