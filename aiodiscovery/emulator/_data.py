@@ -22,6 +22,7 @@ __all__ = [
     "Item",
     "SeededExport",
     "account_number",
+    "applications",
     "configurations",
     "continuous_exports",
     "export_ids",
@@ -157,7 +158,13 @@ def _continuous_export(rng: random.Random, index: int) -> Item:
     return item
 
 
-def tags(seed: int, count: int) -> list[Item]:
+# What follows is the same for all emulators with the same numbers, and most have the same. It is
+# made once, so that a test with an emulator of its own does not pay for a data center. The
+# pages hold copies of the items.
+
+
+@lru_cache(maxsize=4)
+def tags(seed: int, count: int) -> tuple[Item, ...]:
     """Make what DescribeTags lists: up to three tags per server."""
     rng = generator(seed, "tags")
     values = {
@@ -167,7 +174,7 @@ def tags(seed: int, count: int) -> list[Item]:
     }
     keys = tuple(values)
     servers = hosts(seed, -(-count // len(keys)))
-    return [
+    return tuple(
         {
             "configurationType": "SERVER",
             "configurationId": servers[index // len(keys)].server_id,
@@ -176,19 +183,26 @@ def tags(seed: int, count: int) -> list[Item]:
             "timeOfCreation": BASE_TIME - 20 * _DAY + index * 60.0,
         }
         for index in range(count)
-    ]
+    )
 
 
-def configurations(seed: int, count: int) -> dict[str, list[Item]]:
+@lru_cache(maxsize=4)
+def configurations(seed: int, count: int) -> Mapping[str, tuple[Item, ...]]:
     """Make what ListConfigurations lists, ``count`` items for each configuration type."""
     servers = hosts(seed, count)
-    processes = [_process(seed, host, index) for index, host in enumerate(servers)]
+    processes = tuple(_process(seed, host, index) for index, host in enumerate(servers))
     return {
-        "SERVER": [_server(seed, host, index) for index, host in enumerate(servers)],
+        "SERVER": tuple(_server(seed, host, index) for index, host in enumerate(servers)),
         "PROCESS": processes,
-        "CONNECTION": list(_connections(seed, servers, processes)),
-        "APPLICATION": [_application(seed, index, count) for index in range(count)],
+        "CONNECTION": tuple(_connections(seed, servers, processes)),
+        "APPLICATION": applications(seed, count),
     }
+
+
+@lru_cache(maxsize=4)
+def applications(seed: int, count: int) -> tuple[Item, ...]:
+    """Make the configuration items of the type APPLICATION."""
+    return tuple(_application(seed, index, count) for index in range(count))
 
 
 def _server(seed: int, host: Host, index: int) -> Item:
@@ -223,7 +237,9 @@ def _process(seed: int, host: Host, index: int) -> Item:
     }
 
 
-def _connections(seed: int, servers: tuple[Host, ...], processes: list[Item]) -> Iterator[Item]:
+def _connections(
+    seed: int, servers: tuple[Host, ...], processes: tuple[Item, ...]
+) -> Iterator[Item]:
     for index, host in enumerate(servers):
         rng = generator(seed, f"connection/{index}")
         # To an earlier server (the first one to itself), so that the first connections stay the

@@ -45,14 +45,6 @@ class Inventory:
     def _continuous_exports(self) -> list[Item]:
         return _data.continuous_exports(self._seed, self._counts[0])
 
-    @cached_property
-    def _tags(self) -> list[Item]:
-        return _data.tags(self._seed, self._counts[1])
-
-    @cached_property
-    def _configurations(self) -> dict[str, list[Item]]:
-        return _data.configurations(self._seed, self._counts[2])
-
     @property
     def server_ids(self) -> tuple[str, ...]:
         """The ids of all servers, including those that have been deleted."""
@@ -61,12 +53,12 @@ class Inventory:
     @property
     def applications(self) -> tuple[Item, ...]:
         """All applications, in listing order."""
-        return tuple(self._configurations["APPLICATION"])
+        return _data.applications(self._seed, self._counts[2])
 
     @property
     def tags(self) -> tuple[Item, ...]:
         """All tags, in listing order."""
-        return tuple(self._tags)
+        return _data.tags(self._seed, self._counts[1])
 
     def describe_agents(self, query: Mapping[str, Any]) -> Item:
         """Answer DescribeAgents."""
@@ -96,20 +88,22 @@ class Inventory:
     def describe_tags(self, query: Mapping[str, Any]) -> Item:
         """Answer DescribeTags."""
         passes = _filters.tag_filter(query.get("filters", ()))
-        found = [item for item in self._tags if passes(item)]
+        found = [item for item in self.tags if passes(item)]
         return self._pages.page("DescribeTags", "tags", query, rows(found))
 
     def list_configurations(self, query: Mapping[str, Any]) -> Item:
         """Answer ListConfigurations."""
         kind = query["configurationType"]
         passes = _filters.configuration_filter(kind, query.get("filters", ()))
-        items = self._configurations[kind]
-        if kind == "SERVER":
-            gone = self.deleted()
-            items = [item for item in items if item["server.configurationId"] not in gone]
+        items = _data.configurations(self._seed, self._counts[2])[kind]
+        gone = self.deleted() if kind == "SERVER" else set[str]()
         found = _filters.sort_configurations(
             kind,
-            [item for item in items if passes(item)],
+            [
+                item
+                for item in items
+                if passes(item) and item.get("server.configurationId") not in gone
+            ],
             query.get("orderBy", ()),
         )
         return self._pages.page("ListConfigurations", "configurations", query, rows(found))
