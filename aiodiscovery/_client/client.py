@@ -2,6 +2,7 @@
 
 import sys
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import cache
 from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from anyio.lowlevel import current_token
 from botocore.client import BaseClient
 from botocore.config import Config
 from botocore.exceptions import ConnectionClosedError, HTTPClientError
+from botocore.loaders import Loader, create_loader
 
 from .connections import guard
 from .parser import with_fast_parser
@@ -51,7 +53,8 @@ async def create_client(
     aware datetimes in UTC, not in the time zone of the machine. A session with its own
     ``response_parser_factory``, or with its own parser defaults, keeps those.
 
-    :param session: the aiobotocore session to create the client in; a new one if not given. On
+    :param session: the aiobotocore session to create the client in; a new one if not given. New
+        sessions share the files of botocore that are read for the first client. On
         trio, your own session needs ``AioConfig(http_session_cls=HttpxSession)`` as its default
         client config if its credentials have to be fetched (SSO, roles, IMDS ...).
     :param config: a ``Config`` or ``AioConfig``. All its settings are kept, except aiohttp as the
@@ -64,6 +67,8 @@ async def create_client(
     """
     if session is None:
         session = get_session()
+        data_path = session.get_config_variable("data_path")
+        session.register_component("data_loader", _shared_loader(data_path))
         if _runs_on_trio():
             # The session fetches credentials with the backend of its own default config.
             session.set_default_client_config(_httpx_config())
@@ -109,6 +114,15 @@ def check_client(client: Any) -> None:
         )
     if service_name != "discovery":
         raise ValueError(f"the client must be one for 'discovery', not for {service_name!r}")
+
+
+@cache
+def _shared_loader(data_path: str | None) -> Loader:
+    """Return the loader of the service's model and endpoints for all sessions that are made here.
+
+    A loader keeps what it has read. Reading takes thirty times as long as creating a client.
+    """
+    return create_loader(data_path)
 
 
 def _runs_on_trio() -> bool:

@@ -1,7 +1,9 @@
 """Clients from create_client: the backend that fits the loop, and what the caller asked for."""
 
+import json
 import sys
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -18,6 +20,7 @@ from botocore.exceptions import (
     EndpointConnectionError,
     ReadTimeoutError,
 )
+from botocore.loaders import JSONFileLoader
 
 import aiodiscovery
 from aiodiscovery.emulator import Emulator
@@ -112,6 +115,38 @@ def test_a_session_whose_default_is_no_aio_config_is_refused_where_it_cannot_wor
         anyio.run(open_with, HTTPX, backend="asyncio")
     with pytest.raises(ValueError, match="must be an AioConfig"):
         anyio.run(open_with, None, backend="trio")
+
+
+@pytest.mark.anyio
+async def test_the_files_of_botocore_are_read_once(
+    anyio_backend: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with aiodiscovery.create_client(**NOWHERE):
+        pass
+
+    def read_again(self: JSONFileLoader, file_path: str) -> Any:
+        raise AssertionError(f"{file_path} was read again")
+
+    monkeypatch.setattr(JSONFileLoader, "load_file", read_again)
+    async with aiodiscovery.create_client(**NOWHERE):
+        pass
+
+
+@pytest.mark.anyio
+async def test_models_of_the_caller_s_own_are_used(
+    anyio_backend: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    model = get_session().get_component("data_loader").load_service_model("discovery", "service-2")
+    own = tmp_path / "discovery/2015-11-01/service-2.json"
+    own.parent.mkdir(parents=True)
+    own.write_text(json.dumps(model | {"metadata": model["metadata"] | {"serviceId": "Own"}}))
+
+    monkeypatch.setenv("AWS_DATA_PATH", str(tmp_path))
+    async with aiodiscovery.create_client(**NOWHERE) as client:
+        assert client.meta.service_model.service_id == "Own"
+    monkeypatch.delenv("AWS_DATA_PATH")
+    async with aiodiscovery.create_client(**NOWHERE) as client:
+        assert client.meta.service_model.service_id != "Own"
 
 
 @pytest.mark.anyio
