@@ -7,7 +7,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import anyio
 import pytest
+from aiobotocore.endpoint import AioEndpoint
 from aiobotocore.session import AioSession, get_session
 
 import aiodiscovery
@@ -35,6 +37,25 @@ def no_aws_settings_of_the_machine(tmp_path_factory: pytest.TempPathFactory) -> 
         bundle = str(Path(__file__).parent / "support/small_ca_bundle.pem")
         patch.setenv("AWS_CA_BUNDLE", bundle)
         patch.setenv("SSL_CERT_FILE", bundle)
+        yield
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the tests that take long. Otherwise one process runs them alone at the end."""
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def botocore_tries_again_soon() -> Iterator[None]:
+    """Shorten the time that botocore waits before it tries a request again, up to seconds."""
+
+    async def sleep(self: AioEndpoint, sleep_amount: float) -> None:
+        await anyio.sleep(sleep_amount / 50)
+
+    with pytest.MonkeyPatch.context() as patch:
+        # Private, because botocore has no setting for it. A change there fails all tests.
+        for endpoint in ("AioEndpoint", "AnyioEndpoint"):
+            patch.setattr(f"aiobotocore.endpoint.{endpoint}._sleep", sleep)
         yield
 
 

@@ -44,6 +44,7 @@ def test_list_exports_goes_on_from_the_token_that_it_printed(backend: str) -> No
         assert ids == list(emulator.export_ids)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
 def test_resume_loses_and_repeats_nothing(backend: str) -> None:
     output = run("resume.py", "--backend", backend)
@@ -51,6 +52,7 @@ def test_resume_loses_and_repeats_nothing(backend: str) -> None:
     assert output.endswith("100 exports in one go: 0 lost, 0 repeated.\n")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
 def test_watch_exports_prints_every_change_and_a_summary(backend: str) -> None:
     output = run("watch_exports.py", "--backend", backend)

@@ -2,9 +2,11 @@
 
 import sys
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
+from botocore.loaders import create_loader
 
 from aiodiscovery.emulator import Emulator
 
@@ -12,6 +14,9 @@ pytest.importorskip("click")
 pytest.importorskip("rich")
 
 Main = Callable[..., int]
+
+#: Keeps the files of botocore that it has read, which a command does once.
+shared_loader = cache(create_loader)
 
 
 @pytest.fixture(autouse=True)
@@ -35,6 +40,8 @@ def emulator() -> Iterator[Emulator]:
 def main(monkeypatch: pytest.MonkeyPatch) -> Main:
     """Run the command inside this process, which is faster than a separate one."""
     from aiodiscovery.cli import main  # noqa: PLC0415  # it needs the extra
+
+    monkeypatch.setattr("botocore.session.create_loader", shared_loader)
 
     def run(*arguments: str) -> int:
         monkeypatch.setattr(sys, "argv", ["aiodiscovery", *arguments])

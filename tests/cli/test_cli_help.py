@@ -82,6 +82,7 @@ def test_each_command_has_examples() -> None:
     assert {name for name, _ in EXAMPLES} == {"", *NAMES}
 
 
+@pytest.mark.long
 @pytest.mark.skipif(shutil.which("bash") is None, reason="there is no shell to run them with")
 def test_the_examples_that_need_no_account_work_as_they_stand(tmp_path: Path) -> None:
     # Those of a command that goes on with its own work run in their order, in one folder.

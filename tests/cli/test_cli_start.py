@@ -65,6 +65,7 @@ def test_it_does_the_whole_job(emulator: Emulator, tmp_path: Path) -> None:
     assert (tmp_path / f"{export_id}.zip").read_bytes() == emulator.archive(export_id)
 
 
+@pytest.mark.long
 def test_it_can_be_tried_without_an_account(tmp_path: Path) -> None:
     done = run(None, "start", "--local", "--wait", "--download", str(tmp_path))
 

@@ -148,6 +148,7 @@ def test_ctrl_c_leaves_the_terminal_as_it_was(emulator: Emulator) -> None:
     assert command.stdout.rfind("\x1b[?25h") > command.stdout.rfind("\x1b[?25l") > -1
 
 
+@pytest.mark.long
 def test_it_can_be_tried_without_an_account() -> None:
     done = run(None, "watch", "--local")
 

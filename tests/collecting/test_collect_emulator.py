@@ -69,6 +69,7 @@ def exports(emulator: Emulator) -> Iterator[dict[str, Any]]:
         token = {"nextToken": page["nextToken"]}
 
 
+@pytest.mark.long
 @pytest.mark.anyio
 async def test_forty_agents_come_whole_whatever_goes_wrong(
     anyio_backend: str, session: AioSession, tmp_path: Path
@@ -184,6 +185,7 @@ class Steps:
         return self._reached is not None and time.monotonic() >= self._reached + self._seconds
 
 
+@pytest.mark.long
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows cannot fork")
 def test_collections_that_are_killed_sixty_times_start_each_window_once(tmp_path: Path) -> None:
     rng = random.Random(15)

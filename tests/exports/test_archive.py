@@ -259,6 +259,7 @@ def test_it_is_looked_at_for_each_member_whether_it_is_still_wanted() -> None:
             flaw_of(content, check)
 
 
+@pytest.mark.long
 def test_many_members_take_little_memory() -> None:
     content = bytes(archive_of({f"{number}": b"" for number in range(20_000)}))
     tracemalloc.start()

@@ -81,6 +81,7 @@ def test_a_download_that_is_killed_again_and_again_ends_with_the_right_bytes(
     ]
 
 
+@pytest.mark.long
 def test_a_download_that_is_killed_at_any_time_ends_with_the_right_bytes(
     emulator: Emulator, start: Start, tmp_path: Path
 ) -> None:

@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from typing import Any
 
 import anyio
+import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -163,4 +164,4 @@ class Watching(RuleBasedStateMachine):
 
 
 Watching.TestCase.settings = settings(max_examples=100, stateful_step_count=30, deadline=None)
-TestWatching = Watching.TestCase
+TestWatching = pytest.mark.long(Watching.TestCase)
