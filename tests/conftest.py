@@ -11,6 +11,7 @@ import anyio
 import pytest
 from aiobotocore.endpoint import AioEndpoint
 from aiobotocore.session import AioSession, get_session
+from support.processes import forks_end_here
 
 import aiodiscovery
 from aiodiscovery.emulator import Emulator
@@ -56,6 +57,12 @@ def botocore_tries_again_soon() -> Iterator[None]:
         # Private, because botocore has no setting for it. A change there fails all tests.
         for endpoint in ("AioEndpoint", "AnyioEndpoint"):
             patch.setattr(f"aiobotocore.endpoint.{endpoint}._sleep", sleep)
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def no_process_outlives_the_tests(no_aws_settings_of_the_machine: None) -> Iterator[None]:
+    with forks_end_here():
         yield
 
 

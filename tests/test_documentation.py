@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from support import processes
 from support.pages import Block, blocks, differs, sessions
 
 import aiodiscovery
@@ -74,12 +75,11 @@ async def run_here(block: Block, names: dict[str, Any]) -> str:
 def run_apart(block: Block, folder: Path) -> str:
     program = folder / f"test_{block.path.stem}_{block.line}.py"
     program.write_text(block.text, encoding="utf-8")
-    command = [sys.executable, "-W", "error"]
+    command = [str(program)]
     if "def test_" in block.text:
-        command += ["-m", "pytest", "-q", "-o", "asyncio_default_fixture_loop_scope=function"]
-    done = subprocess.run(
-        [*command, str(program)], cwd=folder, capture_output=True, text=True, check=False
-    )
+        options = ("-q", "-o", "asyncio_default_fixture_loop_scope=function")
+        command = ["-m", "pytest", *options, *command]
+    done = processes.run(*command, cwd=folder)
     assert done.returncode == 0, f"{block.path.name}:{block.line}\n{done.stdout}{done.stderr}"
     return done.stdout
 

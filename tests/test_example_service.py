@@ -20,6 +20,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from support import processes
+from support.processes import Process
 
 from aiodiscovery.emulator import Emulator, ForeignKind
 
@@ -39,7 +41,7 @@ class Answer(NamedTuple):
 class Service:
     """The service in its process."""
 
-    def __init__(self, process: "subprocess.Popen[str]", port: int) -> None:
+    def __init__(self, process: Process, port: int) -> None:
         self.process = process
         self._port = port
 
@@ -65,7 +67,7 @@ class Service:
         return connected
 
 
-def stop(process: "subprocess.Popen[str]", number: int = signal.SIGTERM) -> None:
+def stop(process: Process, number: int = signal.SIGTERM) -> None:
     """Stop a service, and check that it stops without any complaint."""
     process.send_signal(number)
     _, complaints = process.communicate(timeout=PATIENCE)
@@ -79,11 +81,10 @@ def running_service(
 ) -> Iterator[Service]:
     if sys.platform == "win32":
         pytest.skip("there are no signals to stop it with")
-    process = subprocess.Popen(
-        [sys.executable, "-W", "error", str(program), "--port", "0", *options],
+    process = processes.start(
+        *(str(program), "--port", "0", *options),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        text=True,
         env=os.environ | environment,
     )
     with process:

@@ -3,11 +3,11 @@
 import os
 import re
 import subprocess
-import sys
 import zipfile
 from pathlib import Path
 
 import pytest
+from support import processes
 
 from aiodiscovery.emulator import Emulator
 
@@ -15,8 +15,7 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
 
 
 def run(example: str, *arguments: str) -> str:
-    command = [sys.executable, "-W", "error", str(EXAMPLES / example), *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    done = processes.run(str(EXAMPLES / example), *arguments)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     return done.stdout
@@ -158,14 +157,10 @@ def run_on_aws(
     emulator: Emulator, example: str, *arguments: str
 ) -> subprocess.CompletedProcess[str]:
     """Run an example as against AWS, with the emulator in place of AWS."""
-    program = str(EXAMPLES / example)
-    command = [sys.executable, "-W", "error", program, "--region", "us-west-2", *arguments]
-    return subprocess.run(
-        command,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
+    return processes.run(
+        str(EXAMPLES / example),
+        *("--region", "us-west-2"),
+        *arguments,
         env=os.environ
         | {
             "AWS_ENDPOINT_URL": emulator.endpoint_url,

@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from support.command import COMMAND, environment, json_lines
+from support import processes
+from support.command import MODULE, environment, json_lines
 
 from aiodiscovery.emulator import Emulator
 
@@ -206,10 +207,10 @@ def test_what_is_no_id_on_standard_input_is_wrong_use(
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such shell")
 def test_one_command_hands_ids_to_the_next(emulator: Emulator, tmp_path: Path) -> None:
     archives = [emulator.add_export(status="SUCCEEDED") for _ in range(3)]
-    command = " ".join(COMMAND)
+    processes.write_script(tmp_path / "aiodiscovery", *MODULE)
 
     done = subprocess.run(
-        f"{command} list -q --since 1h | {command} watch - --download archives",
+        "./aiodiscovery list -q --since 1h | ./aiodiscovery watch - --download archives",
         shell=True,
         cwd=tmp_path,
         env=environment(emulator),

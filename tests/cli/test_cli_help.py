@@ -13,7 +13,8 @@ from itertools import repeat
 from pathlib import Path
 
 import pytest
-from support.command import COMMAND, environment
+from support import processes
+from support.command import COMMAND, MODULE, environment
 
 from aiodiscovery.emulator import Emulator
 
@@ -116,10 +117,7 @@ def try_example(line: str, name: str, folder: Path) -> str:
     shell = found[1] if name == "completion" and found else "bash"
     command = folder / "bin" / "aiodiscovery"
     command.parent.mkdir(parents=True)
-    command.write_text(
-        f"#!{sys.executable}\nimport sys\nfrom aiodiscovery.cli import main\nsys.exit(main())\n"
-    )
-    command.chmod(0o755)
+    processes.write_script(command, *MODULE)
     with Emulator(exports=3) as emulator:
         if name == "tables":
             archives = folder / "archives"

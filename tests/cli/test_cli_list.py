@@ -9,7 +9,8 @@ from typing import Any
 
 import boto3
 import pytest
-from support.command import COMMAND, Running, environment, json_lines, run
+from support import processes
+from support.command import MODULE, Running, environment, json_lines, run
 
 from aiodiscovery.emulator import Emulator
 
@@ -120,8 +121,9 @@ def test_a_terminal_gets_a_table(emulator: Emulator) -> None:
 def test_it_ends_quietly_where_nobody_reads_any_more() -> None:
     with (
         Emulator(exports=2000) as emulator,
-        subprocess.Popen(
-            [*COMMAND, "list"],
+        processes.start(
+            *MODULE,
+            "list",
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env=environment(emulator),
@@ -129,7 +131,7 @@ def test_it_ends_quietly_where_nobody_reads_any_more() -> None:
     ):
         assert process.stdout is not None
         assert process.stderr is not None
-        assert process.stdout.readline().split()[0].decode() == emulator.export_ids[0]
+        assert process.stdout.readline().split()[0] == emulator.export_ids[0]
         process.stdout.close()
         errors = process.stderr.read()
-    assert (process.returncode, errors) == (141, b"")
+    assert (process.returncode, errors) == (141, "")

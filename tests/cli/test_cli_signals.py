@@ -11,7 +11,8 @@ import time
 from pathlib import Path
 
 import pytest
-from support.command import COMMAND, Running, environment
+from support import processes
+from support.command import COMMAND, MODULE, Running, environment
 
 from aiodiscovery.emulator import Emulator
 
@@ -77,10 +78,8 @@ def test_an_emulator_in_the_background_ignores_ctrl_c() -> None:
             command.process.send_signal(signal.SIGINT)
             found = re.search(r"http://\S+", command.stdout)
             assert found is not None
-            listed = subprocess.run(
-                [*COMMAND, "list", "--endpoint-url", found[0], "--region", "us-west-2"],
-                capture_output=True,
-                check=False,
+            listed = processes.run(
+                *(*MODULE, "list", "--endpoint-url", found[0], "--region", "us-west-2"),
                 env=environment(None) | {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x"},
             )
             assert listed.returncode == 0

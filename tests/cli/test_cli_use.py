@@ -13,7 +13,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from support.command import COMMAND, Running, environment, run
+from support import processes
+from support.command import COMMAND, MODULE, Running, environment, run
 
 from aiodiscovery.emulator import Emulator
 
@@ -320,11 +321,8 @@ def test_emulate_runs_an_emulator_until_a_signal() -> None:
         emulate.read_until("Stop it with Ctrl-C.")
         found = re.search(r"http://\S+", emulate.stdout)
         assert found is not None
-        listed = subprocess.run(
-            [*COMMAND, "list", "--endpoint-url", found[0], "--region", "us-west-2"],
-            capture_output=True,
-            text=True,
-            check=True,
+        listed = processes.run(
+            *(*MODULE, "list", "--endpoint-url", found[0], "--region", "us-west-2"),
             env=os.environ | {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x"},
         )
         assert emulate.stop(signal.SIGINT) == 0

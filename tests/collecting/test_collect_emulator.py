@@ -1,30 +1,27 @@
 """Collections from the emulator: over HTTP, with all possible faults, and killed at any moment."""
 
-import contextlib
 import itertools
-import os
 import random
 import signal
-import subprocess
 import sys
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import anyio
 import pytest
 from aiobotocore.session import AioSession
+from support import processes
 from support.archives import AGENT_TABLES, tables, texts
-from support.collect_server import DELAYS
+from support.collect_in_process import DELAYS
 
 import aiodiscovery
 from aiodiscovery import CollectionReport
 from aiodiscovery.emulator import Emulator
 
-SERVER = Path(__file__).parents[1] / "support" / "collect_server.py"
+PROGRAM = Path(__file__).parents[1] / "support" / "collect_in_process.py"
 
 
 def key(row: dict[str, str]) -> tuple[str, ...]:
@@ -121,51 +118,15 @@ async def test_forty_agents_come_whole_whatever_goes_wrong(
         assert len(emulator.export_ids) == before
 
 
-class Server:
-    """Processes that collect, one after the other. Each can be killed."""
-
-    def __init__(self, endpoint_url: str, directory: Path) -> None:
-        self._command = [sys.executable, "-W", "error", str(SERVER), endpoint_url, str(directory)]
-
-    def __enter__(self) -> Self:
-        # The package that is tested here, which may be another one than is installed.
-        paths = map(str, (SERVER.parents[1], Path(aiodiscovery.__file__).parents[1]))
-        self._process = subprocess.Popen(
-            self._command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)},
-        )
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        with self._process:
-            self._process.kill()
-
-    def run(self, is_time: Callable[[], bool] | None = None) -> int:
-        """Collect until it ends or is to be killed, and return the exit status."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write("\n")
-        self._process.stdin.flush()
-        pid = int(self._process.stdout.readline())
-        ended = threading.Event()
-
-        def kill() -> None:
-            while is_time is not None and not ended.is_set():
-                if is_time():
-                    with contextlib.suppress(ProcessLookupError):
-                        os.kill(pid, signal.SIGKILL)
-                    return
-                ended.wait(0.003)
-
-        killer = threading.Thread(target=kill)
-        killer.start()
-        status = int(self._process.stdout.readline())
-        ended.set()
-        killer.join()
-        return status
+def run(endpoint_url: str, directory: Path, is_time: Callable[[], bool] | None = None) -> int:
+    """Collect until it ends or is to be killed, and return the exit status."""
+    with processes.start(str(PROGRAM), endpoint_url, str(directory)) as process:
+        while process.poll() is None:
+            if is_time is not None and is_time():
+                process.kill()
+                break
+            time.sleep(0.003)
+        return process.wait()
 
 
 class Steps:
@@ -199,28 +160,25 @@ def test_collections_that_are_killed_sixty_times_start_each_window_once(tmp_path
 
 def collect_and_kill(directory: Path, rng: random.Random, most: int) -> int:
     """Collect, killed at random moments, and check what came; return how often it was killed."""
-    with (
-        Emulator(
-            agents=40,
-            agent_days=12,
-            exports=3,
-            connections=0.01,
-            export_duration=0.15,
-            visibility_delay=0.05,
-        ) as emulator,
-        Server(emulator.endpoint_url, directory) as server,
-    ):
+    with Emulator(
+        agents=40,
+        agent_days=12,
+        exports=3,
+        connections=0.01,
+        export_duration=0.15,
+        visibility_delay=0.05,
+    ) as emulator:
         for number in range(40):
             emulator.plan_export(truncated=number % 4 == 0)
         kills, is_complete = 0, False
         while kills < most and not is_complete:
             emulator.clear_requests()
             steps = Steps(emulator, rng.randrange(5), rng.uniform(0.0, 0.05))
-            status = server.run(steps.are_done)
+            status = run(emulator.endpoint_url, directory, steps.are_done)
             assert status in (0, -signal.SIGKILL)
             kills += status != 0
             is_complete = status == 0
-        status = 0 if is_complete else server.run()
+        status = 0 if is_complete else run(emulator.endpoint_url, directory)
         report = anyio.run(aiodiscovery.check_collection, directory)
 
         missing = [(agent.agent_id, agent.missing) for agent in report.agents if agent.missing]

@@ -3,12 +3,10 @@
 import gc
 import http.client
 import inspect
-import os
 import re
 import signal
 import socket
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -17,6 +15,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from support import processes
+from support.processes import Process
 
 from aiodiscovery.emulator import OPTIONS, Emulator, Quirks
 
@@ -170,13 +170,11 @@ def test_all_of_it_can_be_used_from_many_threads(call: Callable[..., Any]) -> No
 
 
 @contextmanager
-def running(*arguments: str) -> Iterator["subprocess.Popen[str]"]:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "aiodiscovery.emulator", *arguments],
+def running(*arguments: str) -> Iterator[Process]:
+    process = processes.start(
+        *("-m", "aiodiscovery.emulator", *arguments),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "PYTHONWARNINGS": "error"},
     )
     with process:
         try:
@@ -185,7 +183,7 @@ def running(*arguments: str) -> Iterator["subprocess.Popen[str]"]:
             process.kill()
 
 
-def read_greeting(process: "subprocess.Popen[str]") -> tuple[str, str]:
+def read_greeting(process: Process) -> tuple[str, str]:
     assert process.stdout is not None
     greeting = "".join(process.stdout.readline() for _ in range(4))
     found = re.search(r"http://\S+", greeting)

@@ -1,15 +1,14 @@
 """Downloads in separate processes, which are killed."""
 
 import contextlib
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
 import pytest
-from support.processes import has_size, wait_until
+from support import processes
+from support.processes import Process, has_size, wait_until
 
 from aiodiscovery.emulator import Emulator
 
@@ -18,7 +17,7 @@ pytest.importorskip("httpx2")
 PROGRAM = Path(__file__).parents[1] / "support" / "download_in_process.py"
 SIZE = 2_000_000
 
-Start = Callable[[str, Emulator, str, Path], subprocess.Popen[bytes]]
+Start = Callable[[str, Emulator, str, Path], Process]
 
 
 @pytest.fixture
@@ -32,13 +31,10 @@ def start() -> Iterator[Start]:
     """Start processes, none of which outlives the test."""
     with contextlib.ExitStack() as stack:
 
-        def start(
-            backend: str, emulator: Emulator, export_id: str, folder: Path
-        ) -> subprocess.Popen[bytes]:
-            command = [sys.executable, "-W", "error", str(PROGRAM), backend]
-            process = stack.enter_context(
-                subprocess.Popen([*command, emulator.endpoint_url, export_id, str(folder)])
-            )
+        def start(backend: str, emulator: Emulator, export_id: str, folder: Path) -> Process:
+            command = (str(PROGRAM), backend, emulator.endpoint_url, export_id, str(folder))
+            process = processes.start(*command)
+            stack.enter_context(process)
             stack.callback(process.kill)
             return process
 

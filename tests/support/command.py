@@ -11,10 +11,14 @@ from types import TracebackType
 from typing import Any, Self
 
 from aiodiscovery.emulator import Emulator
+from support import processes
 
-__all__ = ["Running", "environment", "json_lines", "run"]
+__all__ = ["COMMAND", "LINES", "MODULE", "Running", "environment", "json_lines", "run"]
 
-COMMAND = (sys.executable, "-W", "error", "-m", "aiodiscovery.cli")
+#: What runs the command, for ``support.processes``.
+MODULE = ("-m", "aiodiscovery.cli")
+#: The command in a new Python.
+COMMAND = (sys.executable, "-W", "error", *MODULE)
 #: How long anything may take before a test gives up, in seconds.
 _LONG = 60.0
 #: How high a terminal is.
@@ -37,14 +41,7 @@ def environment(emulator: Emulator | None) -> dict[str, str]:
 
 def run(emulator: Emulator | None, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run the command to its end, without a terminal."""
-    done = subprocess.run(
-        [*COMMAND, *arguments],
-        capture_output=True,
-        text=True,
-        timeout=_LONG,
-        check=False,
-        env=environment(emulator),
-    )
+    done = processes.run(*MODULE, *arguments, env=environment(emulator))
     assert "Traceback" not in done.stderr
     assert "Signature=" not in done.stderr
     return done
@@ -55,14 +52,6 @@ def json_lines(output: str) -> list[dict[str, Any]]:
     values = [json.loads(line) for line in output.splitlines()]
     assert all(isinstance(value, dict) for value in values)
     return values
-
-
-#: Makes stdout the terminal that controls the process, and then becomes the command.
-WITH_TERMINAL = (
-    *(sys.executable, "-I", "-S", "-c"),
-    "import fcntl, os, sys, termios; fcntl.ioctl(1, termios.TIOCSCTTY, 0); "
-    "os.execv(sys.argv[1], sys.argv[1:])",
-)
 
 
 class Running:
@@ -101,14 +90,13 @@ class Running:
         else:
             self._out, out = os.pipe()
             self._err, err = os.pipe()
-        self.process = subprocess.Popen(
-            [*(WITH_TERMINAL if self._terminal else ()), *COMMAND, *self._arguments],
-            stdin=subprocess.DEVNULL,
+        # A terminal of its own, so that typed text reaches it.
+        self.process = processes.start(
+            *(*MODULE, *self._arguments),
             stdout=out,
             stderr=err,
             env=self._env,
-            # With its own terminal, so that typed text reaches it.
-            start_new_session=self._terminal,
+            terminal=self._terminal,
         )
         for descriptor in {out, err}:
             os.close(descriptor)
