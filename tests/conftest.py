@@ -1,5 +1,6 @@
 """What all tests share: no AWS settings of the machine, both event loops, an emulator, a client."""
 
+import gc
 import os
 import signal
 from collections.abc import AsyncIterator, Iterator
@@ -15,6 +16,10 @@ from support.processes import forks_end_here
 
 import aiodiscovery
 from aiodiscovery.emulator import Emulator
+
+# Before pytest_collection_finish(): when imported, it looks for what refers to an object of trio's.
+if find_spec("hypothesis"):
+    import hypothesis  # noqa: F401
 
 if TYPE_CHECKING:
     from types_aiobotocore_discovery.client import ApplicationDiscoveryServiceClient
@@ -44,6 +49,12 @@ def no_aws_settings_of_the_machine(tmp_path_factory: pytest.TempPathFactory) -> 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the tests that take long. Otherwise one process runs them alone at the end."""
     items.sort(key=lambda item: item.get_closest_marker("long") is None)
+
+
+def pytest_collection_finish() -> None:
+    """Let the garbage collector pass over what stays until the end, such as the tests."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True, scope="session")

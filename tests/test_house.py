@@ -6,6 +6,7 @@ CONTRIBUTING.md has the same map in words.
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import NamedTuple
@@ -104,11 +105,13 @@ def is_module(module: tuple[str, ...]) -> bool:
     return place.is_dir() or place.with_suffix(".py").exists() or place.with_suffix(".pyi").exists()
 
 
-IMPORTS = [found for path in modules() for found in imports_of(path)]
+@cache
+def imports() -> list[Import]:
+    return [found for path in modules() for found in imports_of(path)]
 
 
 def across_rooms() -> Iterator[tuple[Import, str, str]]:
-    for found in IMPORTS:
+    for found in imports():
         here, there = room_of(found.importer), room_of(found.module)
         if found.importer and here != there:
             yield found, here, there
@@ -162,7 +165,7 @@ def test_nothing_is_handed_out_that_no_other_room_uses() -> None:
     used: dict[str, set[str]] = {}
     for found, _, there in across_rooms():
         used.setdefault(there, set()).update(found.names)
-    for found in IMPORTS:
+    for found in imports():
         if not found.importer:
             used.setdefault(room_of(found.module), set()).update(found.names)
     unused = {
@@ -177,7 +180,7 @@ def test_nothing_is_handed_out_that_no_other_room_uses() -> None:
 def test_imports_inside_a_room_are_relative() -> None:
     wrong = [
         str(found)
-        for found in IMPORTS
+        for found in imports()
         if not found.level and found.importer and room_of(found.importer) == room_of(found.module)
     ]
 
@@ -186,7 +189,7 @@ def test_imports_inside_a_room_are_relative() -> None:
 
 def test_no_modules_need_each_other() -> None:
     graph: dict[tuple[str, ...], set[tuple[str, ...]]] = {}
-    for found in IMPORTS:
+    for found in imports():
         # A room exports names of its modules. The modules do not need the room for that.
         if not found.typing_only and found.module != found.importer and found.module:
             graph.setdefault(found.importer, set()).add(found.module)

@@ -96,18 +96,14 @@ def test_output_that_nobody_reads_is_status_141(command: str) -> None:
     reader, writer = os.pipe()
     os.close(reader)
     try:
-        done = subprocess.run(
-            [*COMMAND, *shlex.split(command)],
-            stdout=writer,
-            stderr=subprocess.PIPE,
-            text=True,
-            check=False,
-            timeout=60,
-        )
+        with processes.start(
+            *(*MODULE, *shlex.split(command)), stdout=writer, stderr=subprocess.PIPE
+        ) as process:
+            _, errors = process.communicate(timeout=60)
     finally:
         os.close(writer)
 
-    assert (done.returncode, done.stderr) == (CLOSED_PIPE, "")
+    assert (process.returncode, errors) == (CLOSED_PIPE, "")
 
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash")

@@ -253,11 +253,21 @@ def test_what_is_written_to_a_closed_stream_goes_nowhere(
 ) -> None:
     export_id = emulator.add_export(status="SUCCEEDED")
 
-    done = shell(f"download {export_id} --to {shlex.quote(str(tmp_path))} {redirection}", emulator)
+    done = subprocess.run(
+        f"{shlex.join(COMMAND)} download {export_id} --to archives {redirection}",
+        shell=True,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        env=environment(emulator),
+    )
 
     assert done.returncode == 0
     assert "Traceback" not in done.stderr
-    assert (tmp_path / f"{export_id}.zip").read_bytes() == emulator.archive(export_id)
+    archive = tmp_path / "archives" / f"{export_id}.zip"
+    assert archive.read_bytes() == emulator.archive(export_id)
 
 
 FULL = Path("/dev/full")
@@ -271,9 +281,10 @@ def test_output_that_cannot_be_written_is_an_error(
 ) -> None:
     monkeypatch.setenv("PYTHONUNBUFFERED", unbuffered)
 
-    done = shell(f"{command} >{FULL}", emulator)
+    with FULL.open("w") as full, start(emulator, command, stdout=full.fileno()) as process:
+        _, errors = process.communicate(timeout=60)
 
-    assert (done.returncode, done.stderr) == (1, "Error: No space left on device\n")
+    assert (process.returncode, errors) == (1, "Error: No space left on device\n")
 
 
 @pytest.mark.skipif(not FULL.exists(), reason="only Linux has a device that is full")
@@ -284,20 +295,23 @@ def test_messages_that_cannot_be_written_change_no_status(
     monkeypatch.setenv("PYTHONUNBUFFERED", unbuffered)
     export_id = emulator.add_export()
 
-    done = shell(f"watch {export_id} --timeout 0 2>{FULL}", emulator)
+    command = f"watch {export_id} --timeout 0"
+    with FULL.open("w") as full, start(emulator, command, stderr=full.fileno()) as process:
+        process.communicate(timeout=60)
 
-    assert done.returncode == 3
+    assert process.returncode == 3
 
 
-def shell(command: str, emulator: Emulator) -> subprocess.CompletedProcess[str]:
-    """Run the command in a shell, which redirects its streams."""
-    return subprocess.run(
-        f"{shlex.join(COMMAND)} {command}",
-        shell=True,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
+def start(
+    emulator: Emulator,
+    command: str,
+    stdout: int = subprocess.PIPE,
+    stderr: int = subprocess.PIPE,
+) -> processes.Process:
+    return processes.start(
+        *(*MODULE, *shlex.split(command)),
+        stdout=stdout,
+        stderr=stderr,
         env=environment(emulator),
     )
 

@@ -125,9 +125,18 @@ def csv_bytes(
     header: Sequence[str], rows: Sequence[Sequence[object]], style: Style = Style()
 ) -> bytes:
     """Write a CSV file. None is an empty cell."""
-    lines = [",".join(_cell(value, style) for value in row) for row in (header, *rows)]
+    lines = [_line(header, style)]
+    last: Sequence[object] | None = None
+    for row in rows:
+        # Most rows of large tables are the same object.
+        lines.append(lines[-1] if row is last else _line(row, style))
+        last = row
     text = style.newline.join(lines) + (style.newline if style.ends_with_newline else "")
     return (b"\xef\xbb\xbf" if style.bom else b"") + text.encode()
+
+
+def _line(row: Sequence[object], style: Style) -> str:
+    return ",".join(_cell(value, style) for value in row)
 
 
 def _cell(value: object, style: Style) -> str:
