@@ -191,7 +191,11 @@ class Emulator(JobControls, ArchiveControls, FaultControls):
                 refuse_repeats=refuse_repeats,
                 quirks=quirks or Quirks(),
             ),
-            archives=Archives(maker, archive_size),
+            archives=Archives(
+                maker,
+                (seed, agents, agent_days, connections, configurations, tags, export_size_limit),
+                archive_size,
+            ),
         )
         self._service.exports.add_seeded(_data.exports(seed, exports, fleet.lives))
         self._log: RequestLog[RecordedRequest] = RequestLog()

@@ -1,6 +1,9 @@
 """The seeded data: the same for the same seed, in the service's shapes, and open to its filters."""
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -42,11 +45,34 @@ def refused(operation: str, parameters: dict[str, Any]) -> str:
     return caught.value.code
 
 
-def test_the_same_seed_gives_the_same_data() -> None:
-    now = 1_800_000_000.0
-    assert everything(Emulator(seed=3, clock=lambda: now)) == everything(
-        Emulator(seed=3, clock=lambda: now)
-    )
+#: Prints all data of an emulator, and two of its archives.
+DATA = """
+import hashlib
+from aiodiscovery.emulator import Emulator
+service = Emulator(seed=3, clock=lambda: 1_800_000_000.0)
+print([service.call(operation, parameters)[key] for operation, key, parameters in LISTINGS])
+for agent_id in (None, service.agent_ids[0]):
+    archive = service.archive(service.add_export(status="SUCCEEDED", agent_id=agent_id))
+    print(hashlib.sha256(archive).hexdigest())
+"""
+
+
+def test_the_same_seed_gives_the_same_data_in_another_process() -> None:
+    # In this process an emulator may have it from another one.
+    seen = {
+        subprocess.run(
+            [sys.executable, "-c", DATA.replace("LISTINGS", repr(LISTINGS))],
+            env=os.environ | {"PYTHONHASHSEED": hash_seed},
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
+        for hash_seed in ("1", "2")
+    }
+
+    (output,) = seen
+    *_, summary, of_agent = output.splitlines()
+    assert summary != of_agent
 
 
 def test_another_seed_gives_other_data() -> None:
