@@ -10,7 +10,7 @@ import threading
 import weakref
 import zipfile
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import IO, Any
 
 from ._contents import Contents, ContentsMaker
@@ -22,12 +22,6 @@ __all__ = ["Archive", "ArchiveAbandoned", "Archives"]
 _IN_MEMORY = 1024 * 1024
 _CHUNK = 256 * 1024
 _KEPT = 16
-_KEPT_SMALL = 32
-
-#: Small archives, for all emulators with the same data. So a test with an emulator of its own does
-#: not wait until they are made again.
-_small: OrderedDict[Hashable, "Archive"] = OrderedDict()
-_small_lock = threading.Lock()
 
 
 class ArchiveAbandoned(Exception):  # noqa: N818 - nothing is wrong
@@ -83,13 +77,11 @@ class Archive:
 class Archives:
     """Makes archives and keeps the last ones.
 
-    :param key: what the maker's tables follow from: equal keys have equal ones
     :param size: the least size of an archive in bytes
     """
 
-    def __init__(self, maker: ContentsMaker, key: Hashable, size: int) -> None:
+    def __init__(self, maker: ContentsMaker, size: int) -> None:
         self._maker = maker
-        self._key = key
         self._size = size
         self._lock = threading.Lock()
         self._kept: OrderedDict[Contents, Archive] = OrderedDict()
@@ -109,27 +101,12 @@ class Archives:
             with self._lock:
                 archive = self._kept.get(contents)
             if archive is None:
-                archive = self._make_or_share(contents, is_abandoned)
+                archive = self._make(contents, is_abandoned)
             with self._lock:
                 self._kept[contents] = archive
                 self._kept.move_to_end(contents)
                 if len(self._kept) > _KEPT:
                     self._kept.popitem(last=False)
-        return archive
-
-    def _make_or_share(self, contents: Contents, is_abandoned: Callable[[], bool]) -> Archive:
-        key = (self._key, self._size, contents)
-        with _small_lock:
-            archive = _small.get(key)
-        if archive is None:
-            archive = self._make(contents, is_abandoned)
-            if archive.size > _IN_MEMORY:
-                return archive
-        with _small_lock:
-            _small[key] = archive
-            _small.move_to_end(key)
-            if len(_small) > _KEPT_SMALL:
-                _small.popitem(last=False)
         return archive
 
     def _make(self, contents: Contents, is_abandoned: Callable[[], bool]) -> Archive:

@@ -191,11 +191,7 @@ class Emulator(JobControls, ArchiveControls, FaultControls):
                 refuse_repeats=refuse_repeats,
                 quirks=quirks or Quirks(),
             ),
-            archives=Archives(
-                maker,
-                (seed, agents, agent_days, connections, configurations, tags, export_size_limit),
-                archive_size,
-            ),
+            archives=Archives(maker, archive_size),
         )
         self._service.exports.add_seeded(_data.exports(seed, exports, fleet.lives))
         self._log: RequestLog[RecordedRequest] = RequestLog()

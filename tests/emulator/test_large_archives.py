@@ -132,10 +132,7 @@ def test_temporary_files_go_with_the_emulator(spools: list[Any]) -> None:
     assert all(spool.closed for spool in spools)
 
 
-def test_an_archive_that_was_forgotten_is_the_same_again(
-    spools: list[Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("aiodiscovery.emulator._archive._KEPT_SMALL", 0)
+def test_an_archive_that_was_forgotten_is_the_same_again(spools: list[Any]) -> None:
     emulator = Emulator(exports=0)
     export_id = emulator.add_export(status="SUCCEEDED")
     before = emulator.archive(export_id)
@@ -143,21 +140,6 @@ def test_an_archive_that_was_forgotten_is_the_same_again(
         emulator.archive(emulator.add_export(status="SUCCEEDED"))
     assert emulator.archive(export_id) == before
     assert len(spools) == 22
-
-
-def test_a_small_archive_is_made_once_for_all_emulators_with_its_data(spools: list[Any]) -> None:
-    def archive(**options: Any) -> bytes:
-        emulator = Emulator(exports=0, seed=135, **options)
-        return emulator.archive(emulator.add_export(status="SUCCEEDED"))
-
-    before = archive()
-    assert archive() == before
-    assert len(spools) == 1
-    # Whatever its data follows from makes another one.
-    others: list[dict[str, Any]] = [{"tags": 3}, {"configurations": 3}, {"archive_size": 30_000}]
-    for made, options in enumerate(others, 2):
-        assert archive(**options) != before
-        assert len(spools) == made
 
 
 def test_calls_are_answered_while_an_archive_is_made(
