@@ -15,8 +15,9 @@ def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def emulator() -> Iterator[Emulator]:
-    # The same as support.downloads.SIZE, which cannot be imported if httpx2 is not installed.
-    with Emulator(archive_size=300_000) as running:
+    # The same as support.downloads.SIZE, which cannot be imported if httpx2 is not installed. Few
+    # servers, so that an archive is made soon.
+    with Emulator(archive_size=300_000, agents=1, configurations=2) as running:
         yield running
 
 
