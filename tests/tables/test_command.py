@@ -22,7 +22,7 @@ pytest.importorskip("pyarrow")
 pytest.importorskip("click")
 pytest.importorskip("rich")
 
-from aiodiscovery.cli._tables import tables
+from aiodiscovery.cli._commands import commands
 
 CONNECTION = [
     *(ACCOUNT, AGENT, "10.0.0.1", "50000", "10.0.0.2", "443", "IPv4", "TCP", "1234"),
@@ -37,7 +37,7 @@ def command(capsys: pytest.CaptureFixture[str]) -> Command:
     """Run the command, and return its status and its output."""
 
     def run(*arguments: object) -> tuple[int, str, str]:
-        status: int = tables.main(list(map(str, arguments)), standalone_mode=False)
+        status: int = commands.main(["tables", *map(str, arguments)], standalone_mode=False)
         output = capsys.readouterr()
         return (status, output.out, output.err)
 
@@ -243,8 +243,8 @@ def test_a_target_that_cannot_be_written_is_told(command: Command, folder: Path)
 MISSING = """
 import sys
 sys.modules["pyarrow"] = None
-from aiodiscovery.cli._tables import tables
-sys.exit(tables.main(sys.argv[1:], standalone_mode=False))
+from aiodiscovery.cli._commands import commands
+sys.exit(commands.main(["tables", *sys.argv[1:]], standalone_mode=False))
 """
 
 
@@ -264,8 +264,8 @@ def test_without_the_extra_one_line_says_what_to_install(folder: Path) -> None:
 
 HELP = """
 import sys
-from aiodiscovery.cli._tables import tables
-tables.main(["--help"], standalone_mode=False)
+from aiodiscovery.cli._commands import commands
+commands.main(["tables", "--help"], standalone_mode=False)
 assert not {"pyarrow", "rich"} & set(sys.modules)
 """
 
