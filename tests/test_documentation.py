@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from support import processes
+from support.command import MODULE
 from support.pages import Block, blocks, differs, sessions
 
 import aiodiscovery
@@ -110,14 +111,20 @@ async def test_the_code_of_a_page_runs_and_prints_what_the_page_shows(
 def test_the_commands_of_a_page_print_what_the_page_shows(
     page: Path, aws: None, tmp_path: Path
 ) -> None:
-    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    processes.write_script(programs / "aiodiscovery", *MODULE)
+    paths = (programs, Path(sys.executable).parent, os.environ["PATH"])
+    environment = os.environ | {"PATH": os.pathsep.join(map(str, paths))}
+    folder = tmp_path / "folder"
+    folder.mkdir()
     for block in blocks(page):
         if block.language != "console":
             continue
         for command, output in sessions(block):
             done = subprocess.run(
                 ["bash", "-c", command] if set(command) & set("|>&;$") else shlex.split(command),
-                cwd=tmp_path,
+                cwd=folder,
                 env=environment,
                 capture_output=True,
                 text=True,

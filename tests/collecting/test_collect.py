@@ -575,7 +575,7 @@ def test_what_is_not_a_database_of_ours_is_left_alone(tmp_path: Path, name: str,
 
 @pytest.mark.parametrize("damage", ["pages", "state", "options", "end"])
 def test_a_report_on_a_damaged_ledger_says_that_it_is_damaged(tmp_path: Path, damage: str) -> None:
-    collect(Estate(make_agents([10] * 60)), tmp_path)
+    collect(Estate(make_agents([10] * 20)), tmp_path)
     path = tmp_path / "collection.sqlite"
     content = bytearray(path.read_bytes())
     match damage:

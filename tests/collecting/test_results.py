@@ -96,7 +96,7 @@ def test_results_that_cannot_be_read_say_nothing(tmp_path: Path, text: bytes) ->
 
 def test_what_unpacks_to_much_is_read_up_to_a_bound(tmp_path: Path) -> None:
     members: dict[str, str | bytes] = {
-        "001_results.json": b" " * 50_000_000,
+        "001_results.json": b" " * 20_000_000,
         "001_process.csv": b"a" * 50_000_000,
     }
 
@@ -127,13 +127,11 @@ def test_an_archive_that_zipfile_cannot_open_may_have_data(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
-def test_a_table_that_would_take_gigabytes_of_memory_is_not_read(
-    tmp_path: Path, method: int
-) -> None:
+def test_a_table_that_would_take_much_memory_is_not_read(tmp_path: Path, method: int) -> None:
     path = tmp_path / "a.zip"
     with zipfile.ZipFile(path, "w", method) as archive:
-        archive.writestr("001_process.csv", b"\0" * 50_000_000)
-        archive.writestr("001_results.json", b" " * 50_000_000)
+        archive.writestr("001_process.csv", b"\0" * 20_000_000)
+        archive.writestr("001_results.json", b" " * 20_000_000)
 
     tracemalloc.start()
     try:
