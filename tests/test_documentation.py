@@ -76,11 +76,17 @@ async def run_here(block: Block, names: dict[str, Any]) -> str:
 def run_apart(block: Block, folder: Path) -> str:
     program = folder / f"test_{block.path.stem}_{block.line}.py"
     program.write_text(block.text, encoding="utf-8")
-    command = [str(program)]
     if "def test_" in block.text:
         options = ("-q", "-o", "asyncio_default_fixture_loop_scope=function")
-        command = ["-m", "pytest", *options, *command]
-    done = processes.run(*command, cwd=folder)
+        done = subprocess.run(
+            [sys.executable, "-W", "error", "-m", "pytest", *options, str(program)],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    else:
+        done = processes.run(str(program), cwd=folder)
     assert done.returncode == 0, f"{block.path.name}:{block.line}\n{done.stdout}{done.stderr}"
     return done.stdout
 

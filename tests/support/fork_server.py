@@ -12,6 +12,7 @@ The server ends when its stdin is closed. See ``fork_client.ask`` for what it is
 import array
 import contextlib
 import fcntl
+import gc
 import importlib
 import io
 import json
@@ -47,32 +48,62 @@ class Request:
     terminal: bool = False
 
 
-def main(listener: socket.socket) -> None:
-    """Fork a process for each request. Return in those processes only, or at the end."""
+@dataclass(frozen=True)
+class Running:
+    """A process that runs, and who waits for it."""
+
+    pid: int
+    #: Becomes readable when the process has ended.
+    end: int
+    #: Becomes readable when nobody waits for it any more.
+    connection: socket.socket
+
+
+def main(listener: socket.socket) -> Request | None:
+    """Fork a process for each request, and return the request there. Return None at the end."""
     # Ctrl-C is for the tests, which then close stdin.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # Nobody waits for the monitors.
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    all_running: list[Running] = []
     while True:
-        ready, _, _ = select.select([sys.stdin, listener], [], [])
-        if sys.stdin in ready:
-            listener.close()
-            return
-        connection, _ = listener.accept()
-        if os.fork() == 0:
-            break
-        connection.close()
-    listener.close()
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    with connection:
-        request, descriptors = receive(connection)
-        pid = os.fork()
-        if pid:
-            with contextlib.suppress(OSError):  # nobody wants to know
-                monitor(connection, pid)
-            os._exit(0)
-    become(request, descriptors)
-    run(request.command)
+        waited_for = [one for running in all_running for one in (running.end, running.connection)]
+        ready, _, _ = select.select([0, listener, *waited_for], [], [])
+        for running in list(all_running):
+            if running.end in ready:
+                all_running.remove(running)
+                report_end(running)
+            elif running.connection in ready:
+                os.kill(running.pid, signal.SIGKILL)
+        if 0 in ready:
+            for running in all_running:
+                os.kill(running.pid, signal.SIGKILL)
+            return None
+        if listener in ready:
+            connection, _ = listener.accept()
+            try:
+                request, descriptors = receive(connection)
+            except (OSError, ValueError):  # who asks has gone
+                connection.close()
+                continue
+            pid = os.fork()
+            if not pid:
+                for one in (listener, connection, *(running.connection for running in all_running)):
+                    one.close()
+                for running in all_running:
+                    os.close(running.end)
+                become(request, descriptors)
+                return request
+            for descriptor in descriptors:
+                os.close(descriptor)
+            with contextlib.suppress(OSError):  # nobody waits for it: it will be killed
+                connection.sendall(f"{pid}\n".encode())
+            all_running.append(Running(pid, os.pidfd_open(pid), connection))
+
+
+def report_end(running: Running) -> None:
+    os.close(running.end)
+    _, status = os.waitpid(running.pid, 0)
+    with running.connection, contextlib.suppress(OSError):  # nobody wants to know
+        running.connection.sendall(f"{os.waitstatus_to_exitcode(status)}\n".encode())
 
 
 def receive(connection: socket.socket) -> tuple[Request, list[int]]:
@@ -83,16 +114,6 @@ def receive(connection: socket.socket) -> tuple[Request, list[int]]:
     descriptors.frombytes(data[:size])
     with connection.makefile("r") as lines:
         return Request(**json.loads(lines.readline())), list(descriptors)
-
-
-def monitor(connection: socket.socket, pid: int) -> None:
-    """Report the id and the status of a process, and kill it when nobody wants it any more."""
-    connection.sendall(f"{pid}\n".encode())
-    ready, _, _ = select.select([os.pidfd_open(pid), connection.fileno()], [], [])
-    if connection.fileno() in ready:
-        os.kill(pid, signal.SIGKILL)
-    _, status = os.waitpid(pid, 0)
-    connection.sendall(f"{os.waitstatus_to_exitcode(status)}\n".encode())
 
 
 def become(request: Request, descriptors: list[int]) -> None:
@@ -150,6 +171,9 @@ def warm_up() -> None:
         importlib.import_module(name)
     anyio.run(open_client)
     assert threading.active_count() == 1, "forks have no threads"
+    # Otherwise each fork would copy all objects when it collects garbage.
+    gc.collect()
+    gc.freeze()
 
 
 def modules() -> Iterator[str]:
@@ -173,4 +197,7 @@ if __name__ == "__main__":
     if not sys.flags.safe_path:
         del sys.path[0]  # the directory of this file
     warm_up()
-    main(socket.socket(fileno=int(sys.argv[1])))
+    with socket.socket(fileno=int(sys.argv[1])) as server:
+        wanted = main(server)
+    if wanted is not None:
+        run(wanted.command)
