@@ -4,11 +4,14 @@ pyarrow reads them. Its errors about a row have no line number and quote the row
 file is read again with the csv module, to find the line.
 """
 
+import atexit
+import contextlib
 import csv
 import io
 import re
 import secrets
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from typing import IO, cast
 
@@ -90,7 +93,7 @@ class Rows:
             try:
                 yield from self._batches(source)
             finally:
-                source.close()
+                source.end()
 
     def _batches(self, source: "_Source") -> Iterator[pa.RecordBatch]:
         names = list(map(str, range(self._width)))
@@ -106,15 +109,15 @@ class Rows:
                     strings_can_be_null=True,
                 ),
             )
-            with reader:
-                for batch in reader:
-                    self.position = source.position
-                    rows = batch.num_rows
-                    if rows and batch.column(0)[rows - 1].as_py() == source.mark:
-                        ended = True
-                        rows -= 1
-                    if rows:
-                        yield batch.slice(0, rows)
+            source.reader = reader
+            for batch in reader:
+                self.position = source.position
+                rows = batch.num_rows
+                if rows and batch.column(0)[rows - 1].as_py() == source.mark:
+                    ended = True
+                    rows -= 1
+                if rows:
+                    yield batch.slice(0, rows)
         except (pa.ArrowException, OSError, Flaw):
             if source.flaw is not None:
                 raise source.flaw from None
@@ -154,8 +157,11 @@ class _Source:
         #: The error that reading has caused.
         self.flaw: Flaw | None = None
         self.error: Exception | None = None
+        #: What reads it.
+        self.reader: pacsv.CSVStreamingReader | None = None
         self.closed = False
         self._lock = threading.Lock()
+        _being_read.add(self)
 
     def read(self, size: int) -> bytes:
         with self._lock:
@@ -186,10 +192,31 @@ class _Source:
             data += more
         return data
 
-    def close(self) -> None:
-        # pyarrow's thread may still be reading.
+    def end(self) -> None:
+        """End what pyarrow reads ahead, in its own thread, and wait for it.
+
+        If Python ended while that thread is in :meth:`read`, the process would be aborted.
+        """
         with self._lock:
             self.closed = True
+        reader, self.reader = self.reader, None
+        if reader is not None:
+            # What was read ahead comes first, and then the end, or an error.
+            with contextlib.suppress(pa.ArrowException, OSError):
+                for _ in reader:
+                    pass
+            reader.close()
+        _being_read.discard(self)
+
+
+#: What a program may leave unfinished.
+_being_read: "weakref.WeakSet[_Source]" = weakref.WeakSet()
+
+
+@atexit.register
+def _end_what_is_being_read() -> None:
+    for source in list(_being_read):
+        source.end()
 
 
 def _find_flaw(lines: "_Lines", name: str, width: int) -> Flaw:

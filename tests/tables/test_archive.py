@@ -1,6 +1,8 @@
 """What an archive says about itself, and what is read from it."""
 
 import pickle
+import subprocess
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -471,6 +473,45 @@ def test_a_closed_archive_says_that_it_is_closed(path: Path) -> None:
         reader.read_all()
     with pytest.raises(ValueError, match="is closed"):
         archive.read("outbound_connection_agent")
+
+
+#: Reads a batch, and ends while the next one is being read.
+LEAVES = """
+import sys, threading, time, zipfile
+from aiodiscovery.tables import open_archive
+
+read = zipfile.ZipExtFile.read
+
+def read_slowly(self, size=-1):
+    if threading.current_thread() is not threading.main_thread():
+        time.sleep(0.1)
+    return read(self, size)
+
+zipfile.ZipExtFile.read = read_slowly
+archive = open_archive(sys.argv[1])
+reader = archive.batches("outbound_connection_agent")
+print(reader.read_next_batch().num_rows > 0)
+if sys.argv[2] == "closed":
+    archive.close()
+elif sys.argv[2] == "dropped":
+    del reader
+"""
+
+
+@pytest.mark.parametrize("state", ["open", "closed", "dropped"])
+def test_a_program_may_end_while_it_is_being_read(path: Path, state: str) -> None:
+    data = csv_bytes(HEADERS["sourceProcessConnection"], [CONNECTION] * 100_000)
+    agent_archive(path, {"sourceProcessConnection": data})
+
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", LEAVES, str(path), state],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, "True\n", "")
 
 
 def test_a_table_that_is_not_there_names_those_that_are(path: Path) -> None:
