@@ -11,8 +11,9 @@ import io
 import re
 import secrets
 import threading
+import time
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import IO, cast
 
 import pyarrow as pa
@@ -28,6 +29,8 @@ Open = Callable[[], IO[bytes]]
 #: How much is read at once, and the longest row, in bytes. pyarrow reads up to 32 such blocks
 #: ahead.
 _BLOCK = 1024 * 1024
+#: For how many seconds pyarrow's threads are waited for at most. They take milliseconds.
+_PATIENCE = 1.0
 _LONGEST_HEADER = 256 * 1024
 _MOST_COLUMNS = 1_000
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -96,21 +99,9 @@ class Rows:
                 source.end()
 
     def _batches(self, source: "_Source") -> Iterator[pa.RecordBatch]:
-        names = list(map(str, range(self._width)))
         ended = False
         try:
-            reader = pacsv.open_csv(
-                cast("IO[bytes]", source),
-                read_options=pacsv.ReadOptions(block_size=_BLOCK, column_names=names),
-                parse_options=pacsv.ParseOptions(newlines_in_values=True),
-                convert_options=pacsv.ConvertOptions(
-                    column_types=dict.fromkeys(names, pa.string()),
-                    null_values=[""],
-                    strings_can_be_null=True,
-                ),
-            )
-            source.reader = reader
-            for batch in reader:
+            for batch in source.open():
                 self.position = source.position
                 rows = batch.num_rows
                 if rows and batch.column(0)[rows - 1].as_py() == source.mark:
@@ -138,6 +129,21 @@ class Rows:
         return flaw
 
 
+class _Block(bytearray):
+    """What pyarrow reads. A weak reference tells whether it still has it."""
+
+    __hash__ = object.__hash__  # type: ignore[assignment]  # each is another one
+
+
+class _Input:
+    """The file that pyarrow reads. A weak reference tells whether it still has it."""
+
+    closed = False
+
+    def __init__(self, read: Callable[[int], _Block]) -> None:
+        self.read = read
+
+
 class _Source:
     """The input of pyarrow, which reads it in its own thread: the rows, and one more at the end.
 
@@ -147,6 +153,7 @@ class _Source:
     def __init__(self, member: IO[bytes], name: str, width: int) -> None:
         self._member = member
         self._name = name
+        self._names = list(map(str, range(width)))
         _, data = read_header(member, name)
         # pyarrow drops a byte order mark at its first byte. Here that would belong to a cell.
         self._read_ahead = b"\n" + data
@@ -157,16 +164,37 @@ class _Source:
         #: The error that reading has caused.
         self.flaw: Flaw | None = None
         self.error: Exception | None = None
-        #: What reads it.
-        self.reader: pacsv.CSVStreamingReader | None = None
-        self.closed = False
+        self._reader: pacsv.CSVStreamingReader | None = None
+        self._ended = False
         self._lock = threading.Lock()
+        #: What pyarrow has of this.
+        self._lent: weakref.WeakSet[_Input | _Block] = weakref.WeakSet()
         _being_read.add(self)
 
-    def read(self, size: int) -> bytes:
+    def open(self) -> Iterable[pa.RecordBatch]:
+        """Let pyarrow read it."""
+        self._reader = pacsv.open_csv(
+            self._lend(),
+            read_options=pacsv.ReadOptions(block_size=_BLOCK, column_names=self._names),
+            parse_options=pacsv.ParseOptions(newlines_in_values=True),
+            convert_options=pacsv.ConvertOptions(
+                column_types=dict.fromkeys(self._names, pa.string()),
+                null_values=[""],
+                strings_can_be_null=True,
+            ),
+        )
+        return self._reader
+
+    def _lend(self) -> IO[bytes]:
+        # Not a variable of open(): an exception would keep it.
+        source = _Input(self._read_block)
+        self._lent.add(source)
+        return cast("IO[bytes]", source)
+
+    def _read_block(self, size: int) -> _Block:
         with self._lock:
-            if self.closed:
-                return b""
+            if self._ended:
+                return _Block()
             try:
                 with saying_what_is_wrong(self._name):
                     data = self._read(size)
@@ -176,7 +204,9 @@ class _Source:
             except Exception as error:
                 self.error = error
                 raise
-            return data
+            block = _Block(data)
+            self._lent.add(block)
+            return block
 
     def _read(self, size: int) -> bytes:
         # A whole block each time: pyarrow cannot read a row that lies in three.
@@ -193,19 +223,23 @@ class _Source:
         return data
 
     def end(self) -> None:
-        """End what pyarrow reads ahead, in its own thread, and wait for it.
+        """End what pyarrow reads ahead, and wait until its threads have nothing of Python any more.
 
-        If Python ended while that thread is in :meth:`read`, the process would be aborted.
+        If Python ended before, they would abort the process when they ask for the lock of Python.
         """
         with self._lock:
-            self.closed = True
-        reader, self.reader = self.reader, None
+            self._ended = True
+        reader, self._reader = self._reader, None
         if reader is not None:
             # What was read ahead comes first, and then the end, or an error.
             with contextlib.suppress(pa.ArrowException, OSError):
                 for _ in reader:
                     pass
             reader.close()
+        del reader
+        latest = time.monotonic() + _PATIENCE
+        while self._lent and time.monotonic() < latest:
+            time.sleep(0.0005)
         _being_read.discard(self)
 
 
