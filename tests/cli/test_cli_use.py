@@ -341,6 +341,7 @@ def test_emulate_runs_an_emulator_until_a_signal() -> None:
         )
         assert emulate.stop(signal.SIGINT) == 0
 
+    assert listed.returncode == 0
     assert len(listed.stdout.splitlines()) == 3
     assert emulate.stdout.endswith("Stopped.\n")
 

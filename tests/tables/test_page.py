@@ -73,7 +73,7 @@ def normal(rows: list[dict[Any, Any]]) -> Rows:
 
 
 def plain(value: Any) -> Any:
-    if value is None or value != value:  # as NaT, pandas' missing time
+    if value is None or type(value).__name__ == "NaTType":  # pandas' missing time
         return None
     if isinstance(value, datetime):
         return datetime.fromtimestamp(value.timestamp(), UTC)
